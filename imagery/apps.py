@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ImageryConfig(AppConfig):
+    """Collections, scenes, files, tiles, encoders, embeddings and their ingest."""
+
+    name = "imagery"
+    verbose_name = _("Imagery")
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,78 @@
+"""Collections: the unit of permission and licence."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagery.licenses import allows_download
+from imagery.querysets import CollectionQuerySet
+
+
+class Visibility(models.TextChoices):
+    """Who sees the scenes of a collection."""
+
+    PRIVATE = "private", _("Only the owner")
+    MEMBERS = "members", _("The owner and members")
+    ALL_USERS = "all_users", _("Everybody who is logged in")
+
+
+class Collection(models.Model):
+    """A named set of scenes under one licence and one rule of who may see it (a STAC Collection)."""
+
+    slug = models.SlugField(_("slug"), max_length=80, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    license = models.CharField(
+        _("licence"),
+        max_length=200,
+        blank=True,
+        help_text=_("An SPDX identifier such as CC-BY-4.0, or the licence in words. Empty means all rights reserved."),
+    )
+    license_url = models.URLField(_("licence link"), blank=True)
+    attribution = models.CharField(_("attribution"), max_length=300, blank=True)
+    visibility = models.CharField(
+        _("visible to"), max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_collections", verbose_name=_("owner")
+    )
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="CollectionMember", related_name="collections", verbose_name=_("members")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("collection")
+        verbose_name_plural = _("collections")
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def originals_downloadable(self) -> bool:
+        """Whether the licence lets every viewer download the original files."""
+        return allows_download(self.license)
+
+
+class CollectionMember(models.Model):
+    """What one person may do in a collection that is not theirs."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", _("may see")
+        EDITOR = "editor", _("may add and delete scenes")
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.get_role_display()})"

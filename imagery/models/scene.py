@@ -1,0 +1,92 @@
+"""Scenes: one acquisition or picture (a STAC Item)."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from imagery.querysets import SceneQuerySet
+
+
+class Scene(models.Model):
+    """One acquisition or picture: where, when and with what it was taken, and whether it can be searched yet.
+
+    ``footprint`` is a GeoJSON geometry (lon, lat; WGS 84); ``west south east north`` is its bounding box in
+    degrees, ``west > east`` when it crosses the antimeridian. All five are null when not georeferenced.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("being ingested")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("ingest failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    collection = models.ForeignKey(
+        "imagery.Collection", on_delete=models.PROTECT, related_name="scenes", verbose_name=_("collection")
+    )
+    title = models.CharField(_("title"), max_length=300)
+    status = models.CharField(_("state"), max_length=10, choices=Status.choices, default=Status.PENDING)
+    datetime = models.DateTimeField(_("acquired"), null=True, blank=True)
+    start_datetime = models.DateTimeField(_("acquisition start"), null=True, blank=True)
+    end_datetime = models.DateTimeField(_("acquisition end"), null=True, blank=True)
+    platform = models.CharField(_("platform"), max_length=100, blank=True)
+    instruments = models.JSONField(_("instruments"), default=list, blank=True)
+    gsd = models.FloatField(_("ground sample distance (m)"), null=True, blank=True)
+    cloud_cover = models.FloatField(_("cloud cover (%)"), null=True, blank=True)
+    proj_code = models.CharField(_("coordinate reference system"), max_length=40, blank=True)
+    footprint = models.JSONField(_("footprint"), null=True, blank=True)
+    west = models.FloatField(null=True, blank=True)
+    south = models.FloatField(null=True, blank=True)
+    east = models.FloatField(null=True, blank=True)
+    north = models.FloatField(null=True, blank=True)
+    width = models.PositiveIntegerField(_("width (px)"), default=0)
+    height = models.PositiveIntegerField(_("height (px)"), default=0)
+    bands = models.JSONField(_("bands"), default=list, blank=True)
+    properties = models.JSONField(_("other properties"), default=dict, blank=True)
+    content_hash = models.CharField(_("checksum of the source"), max_length=64)
+    placeholder = models.TextField(
+        _("placeholder"), blank=True, help_text=_("A picture of a few pixels, as a data URI, shown while loading.")
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("added by"),
+    )
+    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = SceneQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("scene")
+        verbose_name_plural = _("scenes")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            # The same bytes are ingested once per collection; another collection may hold them too,
+            # so that nobody learns from a refusal what a private collection holds.
+            models.UniqueConstraint(fields=["collection", "content_hash"], name="scene_content_once"),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="scene_newest"),
+            models.Index(fields=["collection", "datetime"], name="scene_collection_datetime"),
+            models.Index(fields=["west", "east", "south", "north"], name="scene_bbox"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the place of the scene on Earth is known."""
+        return self.footprint is not None
+
+    @property
+    def bbox(self) -> tuple[float, float, float, float] | None:
+        """(west, south, east, north) in degrees WGS 84, or None when not georeferenced."""
+        if self.west is None or self.south is None or self.east is None or self.north is None:
+            return None
+        return (self.west, self.south, self.east, self.north)

@@ -1,0 +1,277 @@
+"""Settings of rsportal, driven by the environment (``.env.example`` explains every variable).
+
+``RSPORTAL_PROFILE`` is ``development`` (the default: one person on localhost) or ``production``
+(HTTPS, secure cookies, a secret key of your own).
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from rsportal.env import Env
+from rsportal.logs import logging_config
+from rsportal.queue_settings import q_cluster
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+PROFILE = env.choice("RSPORTAL_PROFILE", ("development", "production"), "development")
+PRODUCTION = PROFILE == "production"
+DEBUG = env.flag("RSPORTAL_DEBUG", False)
+VAR_DIR = env.path("RSPORTAL_VAR_DIR", BASE_DIR / "var")
+
+
+def _secret_key() -> str:
+    """Return the configured key; in development make one once and keep it in ``var``."""
+    if key := env.text("RSPORTAL_SECRET_KEY"):
+        return key
+    if PRODUCTION:
+        raise ImproperlyConfigured(
+            "RSPORTAL_SECRET_KEY is not set. Put 50 or more random characters there and keep them secret."
+        )
+    path = VAR_DIR / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.words("RSPORTAL_ALLOWED_HOSTS", () if PRODUCTION else ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.words("RSPORTAL_CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "rsportal",
+    "rsportal.accounts",
+    "imagery",
+    "search",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_q",
+    "axes",
+    "csp",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "rsportal.accounts.middleware.UserLanguageMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "rsportal.middleware.ExpectedErrorMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "rsportal.urls"
+WSGI_APPLICATION = "rsportal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "rsportal.context.portal",
+            ],
+        },
+    },
+]
+
+# --- Database -------------------------------------------------------------------------------
+# Without DATABASE_URL the project starts and shares an embedded PostgreSQL (rsportal.postgres).
+DATABASE_URL = env.text("DATABASE_URL")
+EMBEDDED_POSTGRES = not DATABASE_URL
+
+
+def _database() -> dict[str, Any]:
+    if DATABASE_URL:
+        return dict(dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True))
+    from rsportal.postgres import database_settings
+
+    return {**database_settings(VAR_DIR), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+DATABASES = {"default": _database()}
+if suffix := env.text("RSPORTAL_TEST_DB_SUFFIX"):
+    DATABASES["default"]["TEST"] = {"NAME": f"test_rsportal_{suffix}"}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Queue ----------------------------------------------------------------------------------
+Q_CLUSTER = q_cluster(env)
+
+# --- Caches (per process; what must be shared lives in the database) -------------------------
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Accounts -------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "rsportal.accounts.backends.CaseInsensitiveModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assignment]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "search:home"
+LOGOUT_REDIRECT_URL = "login"
+SIGNUP_OPEN = env.flag("RSPORTAL_SIGNUP_OPEN", False)
+AXES_FAILURE_LIMIT = env.integer("RSPORTAL_LOGIN_FAILURES", 8, minimum=1)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = True
+AXES_VERBOSE = False
+
+EMAIL_BACKEND = env.text("RSPORTAL_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = env.text("RSPORTAL_EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("RSPORTAL_EMAIL_PORT", 25, minimum=1)
+EMAIL_HOST_USER = env.text("RSPORTAL_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("RSPORTAL_EMAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("RSPORTAL_EMAIL_TLS", False)
+DEFAULT_FROM_EMAIL = env.text("RSPORTAL_EMAIL_FROM", "rsportal@localhost")
+
+# --- Languages and time ---------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "rsportal" / "locale"]
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Files ----------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "rsportal" / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "rsportal.staticfiles.PortalStaticFilesStorage"},
+}
+MEDIA_ROOT = env.path("RSPORTAL_MEDIA_DIR", VAR_DIR / "media")
+MEDIA_URL = ""  # Files are served by permission-checked views only.
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_TEMP_DIR = None
+
+UPLOAD_MAX_BYTES = env.integer("RSPORTAL_UPLOAD_MAX_MB", 2048, minimum=1) * 1024 * 1024
+UPLOAD_MAX_PIXELS = env.integer("RSPORTAL_UPLOAD_MAX_MEGAPIXELS", 2000, minimum=1) * 1_000_000
+PILLOW_MAX_PIXELS = 100_000_000  # Whole-image formats (PNG, JPEG, WebP) are decoded in memory.
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- Encoder --------------------------------------------------------------------------------
+HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
+
+# --- API ------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "rsportal.api.problem_details",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.UserRateThrottle",
+        "rest_framework.throttling.ScopedRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.text("RSPORTAL_API_RATE", "1200/min"),
+        "search": env.text("RSPORTAL_API_SEARCH_RATE", "240/min"),
+        "upload": env.text("RSPORTAL_API_UPLOAD_RATE", "600/min"),
+        "events": env.text("RSPORTAL_API_EVENT_RATE", "600/min"),
+    },
+    "DEFAULT_VERSIONING_CLASS": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+REST_KNOX = {
+    "TOKEN_LIMIT_PER_USER": 20,
+    "AUTO_REFRESH": False,
+    "AUTH_HEADER_PREFIX": "Token",
+    "TOKEN_MODEL": "accounts.ApiToken",
+}
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
+SPECTACULAR_SETTINGS = {
+    "TITLE": "rsportal API",
+    "DESCRIPTION": "Search and manage archives of satellite and aerial imagery.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+
+# --- Security -------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+COOKIES_SECURE = env.flag("RSPORTAL_SECURE_COOKIES", PRODUCTION)
+SESSION_COOKIE_SECURE = COOKIES_SECURE
+CSRF_COOKIE_SECURE = COOKIES_SECURE
+SECURE_SSL_REDIRECT = env.flag("RSPORTAL_SSL_REDIRECT", PRODUCTION)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.integer("RSPORTAL_HSTS_SECONDS", 31_536_000 if PRODUCTION else 0, minimum=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+SECURE_HSTS_PRELOAD = PRODUCTION
+if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Logs -----------------------------------------------------------------------------------
+LOGGING = logging_config(
+    level=env.choice("RSPORTAL_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+    json=env.flag("RSPORTAL_LOG_JSON", PRODUCTION),
+)

@@ -1,0 +1,39 @@
+"""Queries: what a person looked for."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from search.querysets import OwnedQuerySet
+
+
+class Query(models.Model):
+    """One search by one person: words, filters, and the vector they were encoded to.
+
+    ``filters`` holds only filters that were set: ``{"collections": [slug], "start": date, "end": date}``.
+    """
+
+    class Channel(models.TextChoices):
+        WEB = "web", _("web page")
+        API = "api", _("API")
+        COMMAND = "command", _("command line")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="queries", verbose_name=_("user")
+    )
+    text = models.TextField(_("text"))
+    filters = models.JSONField(_("filters"), default=dict, blank=True)
+    vector = models.ForeignKey("search.QueryVector", on_delete=models.SET_NULL, null=True, related_name="+")
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.WEB)
+    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("query")
+        verbose_name_plural = _("queries")
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["user", "-created_at"], name="query_user_newest")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,38 @@
+"""Rankings: the ordered answer to a query, from which every page is cut."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from search.querysets import OwnedQuerySet
+
+
+class Ranking(models.Model):
+    """What a query was answered with, best first: parallel arrays of scene ids, tile ids and scores.
+
+    Pages are slices of these arrays, so that paging neither repeats nor drops a hit. ``scores`` are what the
+    ranker ordered by (for ``cosine-1`` the cosine similarity, -1 to 1).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    query = models.ForeignKey("search.Query", on_delete=models.CASCADE, related_name="rankings")
+    encoder = models.ForeignKey("imagery.Encoder", on_delete=models.CASCADE, related_name="+")
+    ranker = models.CharField(_("ranker version"), max_length=60)
+    scene_ids = ArrayField(models.UUIDField())
+    tile_ids = ArrayField(models.BigIntegerField())
+    scores = ArrayField(models.FloatField())
+    searched = models.PositiveIntegerField(_("scenes searched"))
+    took_ms = models.JSONField(_("time taken (ms)"), default=dict)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ranking")
+        verbose_name_plural = _("rankings")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.query} ({self.ranker})"

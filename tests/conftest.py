@@ -1,0 +1,23 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The optional folder of real imagery (see docs/testing.md); the test skips without it."""
+    folder = Path(os.environ.get("RSPORTAL_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("needs the folder of real test imagery (RSPORTAL_TEST_DATA), which is not on this machine")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def media_folder(settings, tmp_path: Path) -> Path:
+    """Every test writes into a media folder of its own."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT.mkdir()
+    return settings.MEDIA_ROOT

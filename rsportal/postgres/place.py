@@ -9,6 +9,7 @@ from typing import Final
 
 from rsportal.postgres.binaries import SYSTEM_DIR
 from rsportal.postgres.errors import PostgresError
+from rsportal.postgres.files import write_private
 
 PORT: Final = 5432  # Only a part of the socket's name: the server never listens on a network.
 _SOCKET_PATH_LIMIT_BYTES: Final = 103  # macOS; Linux allows 107.
@@ -89,10 +90,10 @@ def remember(place: Place, var_dir: Path) -> None:
         return
     note = _note(var_dir)
     if not note.exists() or note.read_text() != str(place.base):
-        note.write_text(str(place.base))
+        write_private(note, str(place.base))
     owner = place.base / "project"
     if not owner.exists() or owner.read_text() != str(var_dir):
-        owner.write_text(str(var_dir))
+        write_private(owner, str(var_dir))
 
 
 def _noted(var_dir: Path) -> Path | None:

@@ -1,0 +1,1 @@
+"""A Django database backend: PostgreSQL as Django knows it, started when it does not run."""

@@ -1,0 +1,1 @@
+"""Keeping the worker processes alive: heartbeats, supervision, and starting several processes together."""

@@ -83,6 +83,16 @@ class Migration(migrations.Migration):
                 ("tile_ids", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
                 ("scores", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
                 ("searched", models.PositiveIntegerField(verbose_name="scenes searched")),
+                (
+                    "dropped_ranks",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(),
+                        blank=True,
+                        default=list,
+                        help_text="Ranks left out of the pages: the scene was gone or no longer visible when they were cut.",
+                        size=None,
+                    ),
+                ),
                 ("took_ms", models.JSONField(default=dict, verbose_name="time taken (ms)")),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="made")),
                 (

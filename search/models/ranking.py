@@ -24,6 +24,12 @@ class Ranking(models.Model):
     tile_ids = ArrayField(models.BigIntegerField())
     scores = ArrayField(models.FloatField())
     searched = models.PositiveIntegerField(_("scenes searched"))
+    dropped_ranks = ArrayField(
+        models.IntegerField(),
+        default=list,
+        blank=True,
+        help_text=_("Ranks left out of the pages: the scene was gone or no longer visible when they were cut."),
+    )
     took_ms = models.JSONField(_("time taken (ms)"), default=dict)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 

@@ -51,7 +51,7 @@ INSTALLED_APPS = [
     "rsportal.accounts",
     "imagery",
     "search",
-    "django.contrib.admin",
+    "rsportal.admin_config.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -200,13 +200,13 @@ HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 # --- API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "rsportal.accounts.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "rsportal.api.problem_details",
+    "DEFAULT_SCHEMA_CLASS": "rsportal.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "rsportal.api.problems.problem_details",
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.UserRateThrottle",
         "rest_framework.throttling.ScopedRateThrottle",
@@ -231,11 +231,26 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "rsportal API",
     "DESCRIPTION": "Search and manage archives of satellite and aerial imagery.",
     "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "SceneStatus": "imagery.models.scene.Scene.Status",
+        "JobState": "imagery.models.job.IngestJob.State",
+        "Visibility": "imagery.models.collection.Visibility",
+        "EventKind": "search.models.event.Event.Kind",
+        "QueryChannel": "search.models.query.Query.Channel",
+    },
+    "TAGS": [
+        {"name": "search", "description": "Find scenes by words."},
+        {"name": "events", "description": "What you did with a result: opened, liked, disliked, downloaded."},
+        {"name": "collections", "description": "Sets of scenes under one licence and one rule of who sees them."},
+        {"name": "scenes", "description": "Acquisitions and pictures, and their files."},
+        {"name": "jobs", "description": "What happens to what was uploaded."},
+        {"name": "me", "description": "Your account and what is kept about you."},
+        {"name": "root", "description": "Where everything is."},
+    ],
 }
 
 # --- Security -------------------------------------------------------------------------------

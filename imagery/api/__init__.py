@@ -1,0 +1,1 @@
+"""Collections, scenes and jobs for programs."""

@@ -1,0 +1,34 @@
+"""Accounts in the administration (superusers; curators have no rights here)."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from rsportal.accounts.models import ApiToken, User
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    """People. Give somebody the group "curator" and staff status to let them into this administration."""
+
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    fieldsets = (*DjangoUserAdmin.fieldsets, (_("Portal"), {"fields": ("language",)}))  # type: ignore[misc]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):
+    """Keys of programs: who, for what, until when. Deleting one revokes it; the key itself is not kept."""
+
+    list_display = ("name", "user", "created", "expiry")
+    list_select_related = ("user",)
+    list_filter = ("expiry",)
+    search_fields = ("name", "user__username")
+    fields = ("name", "user", "created", "expiry")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

@@ -1,0 +1,1 @@
+"""The feedback log in the administration."""

@@ -87,7 +87,7 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # Django configures "django" and "django.server" with handlers of its own: all lines go to the root's handler instead.
+        # Django gives some of its loggers handlers of their own; here all lines go to the one of the root.
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
             **{name: {"level": quiet, "handlers": [], "propagate": True} for name, quiet in _QUIET.items()},

@@ -1,6 +1,7 @@
-"""Turns an expected failure into a page that says what to do."""
+"""What every answer of the portal has in common: error pages and headers."""
 
 from collections.abc import Callable
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -8,6 +9,22 @@ from django.shortcuts import render
 from rsportal.errors import Conflict, NotAllowed, RsportalError, Unavailable
 
 _STATUS: dict[type[RsportalError], int] = {NotAllowed: 403, Conflict: 409, Unavailable: 503}
+_PERMISSIONS_POLICY: Final = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+)
 
 
 def http_status(error: RsportalError) -> int:
@@ -28,3 +45,21 @@ class ExpectedErrorMiddleware:
         if not isinstance(exception, RsportalError):
             return None
         return render(request, "errors/expected.html", {"error": exception}, status=http_status(exception))
+
+
+class PrivacyHeadersMiddleware:
+    """Keeps answers out of shared and browser caches unless a view said otherwise, and device features off.
+
+    Static files are answered before this middleware and keep their long life in caches.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        response.headers.setdefault("Permissions-Policy", _PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response

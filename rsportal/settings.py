@@ -66,13 +66,14 @@ INSTALLED_APPS = [
     "django_q",
     "axes",
     "csp",
-    "django_structlog",
 ]
 
 MIDDLEWARE = [
+    "rsportal.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "rsportal.middleware.PrivacyHeadersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -80,7 +81,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "rsportal.accounts.middleware.UserLanguageMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "rsportal.middleware.ExpectedErrorMiddleware",
@@ -154,10 +154,16 @@ SIGNUP_OPEN = env.flag("RSPORTAL_SIGNUP_OPEN", False)
 AXES_FAILURE_LIMIT = env.integer("RSPORTAL_LOGIN_FAILURES", 8, minimum=1)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "rsportal.accounts.lockout.locked_out_response"
+AXES_USERNAME_CALLABLE = "rsportal.accounts.lockout.login_name"
+AXES_CLIENT_IP_CALLABLE = "rsportal.client_ip.client_ip"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else trying again would make the wait longer.
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = True
 AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = env.integer("RSPORTAL_SESSION_DAYS", 14, minimum=1) * 24 * 3600
+PASSWORD_RESET_TIMEOUT = 4 * 3600  # seconds
 
 EMAIL_BACKEND = env.text("RSPORTAL_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = env.text("RSPORTAL_EMAIL_HOST", "localhost")
@@ -224,6 +230,7 @@ REST_KNOX = {
     "TOKEN_LIMIT_PER_USER": 20,
     "AUTO_REFRESH": False,
     "AUTH_HEADER_PREFIX": "Token",
+    "TOKEN_PREFIX": "rsp_",  # Lets secret scanners recognise a leaked token.
     "TOKEN_MODEL": "accounts.ApiToken",
 }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"
@@ -280,9 +287,14 @@ CSRF_COOKIE_SECURE = COOKIES_SECURE
 SECURE_SSL_REDIRECT = env.flag("RSPORTAL_SSL_REDIRECT", PRODUCTION)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.integer("RSPORTAL_HSTS_SECONDS", 31_536_000 if PRODUCTION else 0, minimum=0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
-SECURE_HSTS_PRELOAD = PRODUCTION
-if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION):
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("RSPORTAL_HSTS_SUBDOMAINS", PRODUCTION)
+SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
+# How many reverse proxies stand in front; what they write into X-Forwarded-* is believed, no more.
+PROXY_COUNT = (
+    env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION) else 0
+)
+REST_FRAMEWORK["NUM_PROXIES"] = PROXY_COUNT
+if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Logs -----------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""How a program shows who it is: ``Authorization: Token <token>``."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from rsportal.request_log import bind_user
+
+
+class ApiTokenAuthentication(TokenAuthentication):
+    """Knox's check of a hashed, expiring token (a disabled account's is refused), named in the log lines."""
+
+    def authenticate_credentials(self, token: bytes) -> tuple[Any, Any]:
+        """Return (user, token row). Raises AuthenticationFailed (401) for unknown, expired or garbled tokens."""
+        try:
+            user, row = super().authenticate_credentials(token)
+        except UnicodeDecodeError:
+            raise AuthenticationFailed(_("Invalid token.")) from None
+        bind_user(user)
+        return user, row
+
+
+class ApiTokenScheme(OpenApiAuthenticationExtension):
+    """Describes the header in the OpenAPI schema."""
+
+    target_class = "rsportal.accounts.authentication.ApiTokenAuthentication"
+    name = "apiToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return dict(build_bearer_security_scheme_object(header_name="Authorization", token_prefix="Token"))

@@ -203,6 +203,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # --- Encoder --------------------------------------------------------------------------------
 HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 
+# --- Feedback -------------------------------------------------------------------------------
+# How long after a hit was shown its click, like or download still counts.
+FEEDBACK_TOKEN_DAYS = env.integer("RSPORTAL_FEEDBACK_TOKEN_DAYS", 30, minimum=1)
+
 # --- API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -290,9 +294,7 @@ SECURE_HSTS_SECONDS = env.integer("RSPORTAL_HSTS_SECONDS", 31_536_000 if PRODUCT
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("RSPORTAL_HSTS_SUBDOMAINS", PRODUCTION)
 SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
 # How many reverse proxies stand in front; what they write into X-Forwarded-* is believed, no more.
-PROXY_COUNT = (
-    env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION) else 0
-)
+PROXY_COUNT = env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION) else 0
 REST_FRAMEWORK["NUM_PROXIES"] = PROXY_COUNT
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -83,6 +83,7 @@ class Migration(migrations.Migration):
                 ("tile_ids", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
                 ("scores", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
                 ("searched", models.PositiveIntegerField(verbose_name="scenes searched")),
+                ("cut_to", models.PositiveIntegerField(default=0, verbose_name="shown up to rank")),
                 (
                     "dropped_ranks",
                     django.contrib.postgres.fields.ArrayField(

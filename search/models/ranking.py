@@ -13,7 +13,8 @@ class Ranking(models.Model):
     """What a query was answered with, best first: parallel arrays of scene ids, tile ids and scores.
 
     Pages are slices of these arrays, so that paging neither repeats nor drops a hit. ``scores`` are what the
-    ranker ordered by (for ``cosine-1`` the cosine similarity, -1 to 1).
+    ranker ordered by (for ``cosine-1`` the cosine similarity, -1 to 1). ``cut_to`` and ``dropped_ranks`` keep
+    the slices where they were when scenes vanish between two pages (``search.ranking.paging``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -24,6 +25,7 @@ class Ranking(models.Model):
     tile_ids = ArrayField(models.BigIntegerField())
     scores = ArrayField(models.FloatField())
     searched = models.PositiveIntegerField(_("scenes searched"))
+    cut_to = models.PositiveIntegerField(_("shown up to rank"), default=0)
     dropped_ranks = ArrayField(
         models.IntegerField(),
         default=list,

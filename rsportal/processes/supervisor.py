@@ -118,7 +118,7 @@ class ClusterSupervisor:
             env=environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
         self._started = time.monotonic()
         self._waiting_since = None
@@ -150,7 +150,7 @@ class ClusterSupervisor:
         self._process = None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child, before exec (Linux): ask for SIGTERM when the supervisor is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

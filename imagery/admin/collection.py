@@ -1,11 +1,157 @@
-"""Collections and their members in the administration."""
+"""Collections in the administration: text, licence, visibility, members and counts."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from imagery.admin.base import PermittedAdmin
-from imagery.models import Collection
+from imagery.admin.base import PermittedAdmin, count_of
+from imagery.admin.member import MemberInline
+from imagery.models import Collection, CollectionMember, Scene
+from imagery.services.collections import (
+    collection_create,
+    collection_delete,
+    collection_member_remove,
+    collection_member_set,
+    collection_owned_by,
+    collection_update,
+)
+
+_TEXTS = ("title", "description", "license", "license_url", "attribution", "visibility")
+
+
+class CollectionForm(forms.ModelForm):
+    """The fields a curator writes; the address may stay empty and is then made from the title."""
+
+    slug = forms.SlugField(
+        max_length=70,
+        required=False,
+        label=gettext_lazy("slug"),
+        help_text=gettext_lazy("The last part of the collection's address. Empty: made from the title. It stays."),
+    )
+
+    class Meta:
+        model = Collection
+        fields = ("slug", *_TEXTS)
 
 
 @admin.register(Collection)
 class CollectionAdmin(PermittedAdmin):
-    """Collections."""
+    """Collections; only the owner and superusers change one, and only an empty one can be deleted."""
+
+    form = CollectionForm
+    inlines = (MemberInline,)
+    list_display = ("title", "slug", "visibility", "license", "owner", "scene_list", "member_count", "created_at")
+    list_select_related = ("owner",)
+    list_filter = ("visibility",)
+    search_fields = ("title", "slug")
+    ordering = ("title",)
+    fieldsets = (
+        (None, {"fields": ("title", "slug", "description", "owner")}),
+        (gettext_lazy("Who sees it"), {"fields": ("visibility",)}),
+        (gettext_lazy("Licence"), {"fields": ("license", "license_url", "attribution")}),
+        (gettext_lazy("Record"), {"fields": ("scene_list", "created_at", "updated_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                scene_count=count_of(Scene, path="collection"),
+                people_count=count_of(CollectionMember, path="collection"),
+            )
+        )
+
+    def editable(self, request: HttpRequest, obj: Model | None) -> bool:
+        """Editors of a collection change its scenes; the collection itself belongs to its owner."""
+        if not isinstance(obj, Collection):
+            return True
+        return collection_owned_by(collection=obj, user=request.user)  # type: ignore[arg-type]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fixed = ("owner", "scene_list", "created_at", "updated_at")
+        return fixed if obj is None else (*fixed, "slug")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None:
+            return self.fieldsets
+        return [
+            (name, {**o, "fields": tuple(f for f in o["fields"] if f != "owner")}) for name, o in self.fieldsets[:3]
+        ]
+
+    @admin.display(description=gettext_lazy("scenes"), ordering="scene_count")
+    def scene_list(self, collection: Collection) -> SafeString:
+        address = reverse("admin:imagery_scene_changelist")
+        return format_html(
+            '<a href="{}?collection__id__exact={}">{}</a>',
+            address,
+            collection.pk,
+            getattr(collection, "scene_count", 0),
+        )
+
+    @admin.display(description=gettext_lazy("members"), ordering="people_count")
+    def member_count(self, collection: Collection) -> int:
+        return int(getattr(collection, "people_count", 0))
+
+    def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in _TEXTS}
+            if changes:
+                collection_update(collection=obj, user=request.user, **changes)  # type: ignore[arg-type]
+            return
+        texts = {name: form.cleaned_data[name] for name in _TEXTS}
+        made = collection_create(user=request.user, slug=form.cleaned_data["slug"], **texts)  # type: ignore[arg-type]
+        obj.pk, obj.slug, obj.owner = made.pk, made.slug, made.owner
+        obj._state.adding = False
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Give and take back members' rights through the services."""
+        collection: Collection = form.instance
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
+        for row in formset.deleted_forms:
+            if row.instance.pk:
+                collection_member_remove(collection=collection, user=request.user, member_id=row.instance.user_id)  # type: ignore[arg-type]
+                formset.deleted_objects.append(row.instance)
+        for row in formset.forms:
+            if row in formset.deleted_forms or not row.has_changed():
+                continue
+            role, name = row.cleaned_data["role"], row.cleaned_data["username"]
+            new = row.instance.pk is None
+            member = collection_member_set(collection=collection, user=request.user, username=name, role=role)  # type: ignore[arg-type]
+            (formset.new_objects.append(member) if new else formset.changed_objects.append((member, row.changed_data)))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
+        """Name the collections; those that still hold scenes are protected."""
+        collections = list(objs)
+        kind = str(Collection._meta.verbose_name)
+        refused = {kind} if not all(self.has_delete_permission(request, row) for row in collections) else set()
+        full = {row.pk: row.scenes.count() for row in collections}
+        protected = [
+            ngettext("“%(title)s” holds %(count)d scene", "“%(title)s” holds %(count)d scenes", full[row.pk])
+            % {"title": row.title, "count": full[row.pk]}
+            for row in collections
+            if full[row.pk]
+        ]
+        label = ngettext("collection", "collections", len(collections))
+        return [row.title for row in collections], {label: len(collections)}, refused, protected
+
+    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+        collection_delete(collection=obj, user=request.user)  # type: ignore[arg-type]
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        self.run_each(
+            request,
+            queryset,
+            lambda row: collection_delete(collection=row, user=request.user),  # type: ignore[arg-type]
+            _("%(row)s: deleted"),
+        )

@@ -24,7 +24,12 @@ class SceneAdmin(PermittedAdmin):
     list_display = ("picture", "title", "collection", "status", "datetime", "platform", "gsd", "created_at")
     list_display_links = ("title",)
     list_select_related = ("collection",)
-    list_filter = (("collection", VisibleRelatedFilter), "status", "datetime", ("platform", admin.AllValuesFieldListFilter))
+    list_filter = (
+        ("collection", VisibleRelatedFilter),
+        "status",
+        "datetime",
+        ("platform", admin.AllValuesFieldListFilter),
+    )
     search_fields = ("title",)
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-id")

@@ -1,0 +1,148 @@
+"""Writes to collections: make, change, share, remove. Only the owner (or a superuser) changes who may do what."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from imagery.models import Collection, CollectionMember
+from imagery.models.collection import Visibility
+from rsportal.accounts.models import User
+from rsportal.errors import Conflict, InvalidInput, NotAllowed
+
+_SLUG_LENGTH: Final = 70  # leaves room for a number behind it
+_SLUG_TRIES: Final = 5
+_RESERVED_SLUGS: Final = frozenset({"new"})  # addresses of other pages
+_CHANGEABLE: Final = frozenset({"title", "description", "license", "license_url", "attribution", "visibility"})
+
+
+def collection_create(
+    *,
+    user: User,
+    title: str,
+    description: str = "",
+    license: str = "",
+    license_url: str = "",
+    attribution: str = "",
+    visibility: str = Visibility.PRIVATE,
+    slug: str = "",
+) -> Collection:
+    """Make a collection owned by ``user``; without ``slug`` its address is made from the title.
+
+    Raises InvalidInput with the field at fault, also when a given slug is taken.
+    """
+    collection = Collection(
+        title=title.strip(),
+        description=description,
+        license=license.strip(),
+        license_url=license_url,
+        attribution=attribution,
+        visibility=visibility,
+        owner=user,
+    )
+    if slug:
+        collection.slug = slug
+        if slug in _RESERVED_SLUGS:
+            raise InvalidInput(_("The address “%s” is used by the portal; choose another.") % slug, field="slug")
+        _clean(collection)
+        collection.save()
+        return collection
+    for _attempt in range(_SLUG_TRIES):
+        collection.slug = _free_slug(title)
+        _clean(collection)
+        try:
+            with transaction.atomic():
+                collection.save()
+        except IntegrityError:  # another person took the address between the look and the save
+            continue
+        return collection
+    raise Conflict(_("No free address for “%s” was found; try again or choose another title.") % title)
+
+
+def collection_update(*, collection: Collection, user: User, **changes: str) -> Collection:
+    """Change title, description, licence, attribution or visibility. The address stays, so that links hold.
+
+    Raises NotAllowed when ``user`` is not the owner, InvalidInput with the field at fault.
+    """
+    _require_owner(collection, user)
+    if unknown := set(changes) - _CHANGEABLE:
+        raise InvalidInput(_("A collection has no changeable field “%s”.") % min(unknown), field=min(unknown))
+    for name, value in changes.items():
+        setattr(collection, name, value)
+    _clean(collection)
+    collection.save(update_fields=[*changes, "updated_at"])
+    return collection
+
+
+def collection_delete(*, collection: Collection, user: User) -> None:
+    """Delete an empty collection. Raises NotAllowed, or Conflict while it still holds scenes."""
+    _require_owner(collection, user)
+    with transaction.atomic():
+        locked = Collection.objects.select_for_update().get(pk=collection.pk)
+        if locked.scenes.exists():
+            raise Conflict(
+                _("“%s” still holds scenes. Delete them first; a collection is only removed when it is empty.")
+                % collection.title
+            )
+        locked.delete()
+
+
+def collection_member_set(*, collection: Collection, user: User, username: str, role: str) -> CollectionMember:
+    """Let the person called ``username`` see (viewer) or change (editor) the collection; repeats change the role.
+
+    Raises NotAllowed when ``user`` is not the owner, InvalidInput for an unknown name or role, or the owner's own.
+    """
+    _require_owner(collection, user)
+    member = User.objects.filter(username__iexact=username.strip(), is_active=True).first()
+    if member is None:
+        raise InvalidInput(
+            _("Nobody here is called “%s”. Type the exact user name.") % username.strip(), field="username"
+        )
+    if member.pk == collection.owner_id:
+        raise InvalidInput(_("%s owns the collection and has every right already.") % member, field="username")
+    if role not in CollectionMember.Role.values:
+        raise InvalidInput(_("“%s” is not a role.") % role, field="role")
+    membership, _created = CollectionMember.objects.update_or_create(
+        collection=collection, user=member, defaults={"role": role}
+    )
+    return membership
+
+
+def collection_member_remove(*, collection: Collection, user: User, member_id: int) -> None:
+    """Take a person's rights in the collection back (nothing happens when there were none). Raises NotAllowed."""
+    _require_owner(collection, user)
+    CollectionMember.objects.filter(collection=collection, user_id=member_id).delete()
+
+
+def collection_owned_by(*, collection: Collection, user: User) -> bool:
+    """Return whether ``user`` decides about the collection itself: its owner, and superusers."""
+    return user.is_active and (user.is_superuser or collection.owner_id == user.pk)
+
+
+def _require_owner(collection: Collection, user: User) -> None:
+    if not collection_owned_by(collection=collection, user=user):
+        raise NotAllowed(
+            _("Only %(owner)s, who owns “%(title)s”, can change it or its members.")
+            % {"owner": collection.owner, "title": collection.title}
+        )
+
+
+def _free_slug(title: str) -> str:
+    base = slugify(title)[:_SLUG_LENGTH].strip("-") or f"collection-{secrets.token_hex(3)}"
+    taken = set(Collection.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | _RESERVED_SLUGS
+    if base not in taken:
+        return base
+    return next(slug for number in range(2, len(taken) + 3) if (slug := f"{base}-{number}") not in taken)
+
+
+def _clean(collection: Collection) -> None:
+    try:
+        collection.full_clean(exclude=["owner"], validate_constraints=True)
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(messages[0], field=field) from error

@@ -1,0 +1,98 @@
+"""The page of one scene."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from imagery.models import Asset, Scene
+from imagery.selectors import collection_editable, scene_get, scene_originals
+from imagery.services.scenes import scene_delete
+from imagery.storage import AssetMissing, asset_path
+from rsportal.errors import NotAllowed
+from rsportal.maps.view import footprint_map
+from rsportal.web import request_user
+
+Pixels = tuple[int, int, int, int]
+
+
+@require_safe
+def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
+    """Full view, metadata, map and files; ``?window=x,y,w,h`` (px) outlines a match, ``?t=`` is its signed token."""
+    shown = _scene_or_404(request, scene_id)
+    editable = collection_editable(request.user, shown.collection)
+    context = {
+        "scene": shown,
+        "editable": editable,
+        "downloadable": editable or shown.collection.originals_downloadable,
+        "originals": [(asset, _missing(asset)) for asset in scene_originals(shown)],
+        "has_overview": _has_overview(shown),
+        "window": _window(request.GET.get("window", ""), shown),
+        "token": request.GET.get("t", ""),
+        "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
+        "geojson": _geojson(shown),
+    }
+    return render(request, "imagery/scene.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def scene_delete_confirm(request: HttpRequest, scene_id: UUID) -> HttpResponse:
+    """Ask, then delete the scene and the portal's copies of its files (an operator's archive is left alone)."""
+    shown = _scene_or_404(request, scene_id)
+    if not collection_editable(request.user, shown.collection):
+        raise NotAllowed(_("Only the owner and the editors of “%s” can delete its scenes.") % shown.collection)
+    if request.method == "POST":
+        scene_delete(scene=shown, user=request_user(request))
+        messages.success(request, _("“%s” was deleted.") % shown.title)
+        return redirect("imagery:collection", slug=shown.collection.slug)
+    return render(request, "imagery/scene_delete.html", {"scene": shown, "originals": scene_originals(shown)})
+
+
+def _scene_or_404(request: HttpRequest, scene_id: UUID) -> Scene:
+    try:
+        return scene_get(request.user, scene_id)
+    except Scene.DoesNotExist as error:
+        raise Http404 from error
+
+
+def _window(text: str, scene: Scene) -> Pixels | None:
+    """Return ``x,y,w,h`` when it is a true part of the scene, else None (a whole scene needs no outline)."""
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        return None
+    inside = 0 <= x and 0 <= y and width > 0 and height > 0 and x + width <= scene.width and y + height <= scene.height
+    whole = (width, height) == (scene.width, scene.height)
+    return (x, y, width, height) if inside and not whole else None
+
+
+def _missing(asset: Asset) -> bool:
+    try:
+        return not asset_path(asset).is_file()
+    except AssetMissing:
+        return True
+
+
+def _has_overview(scene: Scene) -> bool:
+    asset = Asset.objects.filter(scene=scene, role=Asset.Role.OVERVIEW).first()
+    return asset is not None and not _missing(asset)
+
+
+def _geojson(scene: Scene) -> str:
+    feature: dict[str, Any] = {
+        "type": "Feature",
+        "id": str(scene.pk),
+        "bbox": scene.bbox,
+        "geometry": scene.footprint,
+        "properties": {
+            "title": scene.title,
+            "collection": scene.collection.slug,
+            "datetime": scene.datetime.isoformat().replace("+00:00", "Z") if scene.datetime else None,
+        },
+    }
+    return json.dumps(feature, ensure_ascii=False, indent=2) if scene.footprint else ""

@@ -1,6 +1,6 @@
 """The root of the API, the person asking, and addresses that lead nowhere."""
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from django.conf import settings
 from django.http import HttpResponseRedirect
@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from rsportal.accounts.models import ApiToken
+from rsportal.accounts.models import ApiToken, User
+from rsportal.accounts.selectors import tokens_list
 from rsportal.api.serializers import MeSerializer, RootSerializer
 
 _PARTS = {
@@ -43,7 +44,7 @@ class MeView(APIView):
     @extend_schema(operation_id="me", tags=["me"], summary="Who am I", responses=MeSerializer)
     def get(self, request: Request) -> Response:
         """Answer with the account behind the token or session, and what is known about its tokens."""
-        user = request.user
+        user = cast(User, request.user)
         tokens = [
             {
                 "name": token.name,
@@ -51,18 +52,17 @@ class MeView(APIView):
                 "expiry": token.expiry,
                 "current": isinstance(request.auth, ApiToken) and token.pk == request.auth.pk,
             }
-            for token in ApiToken.objects.filter(user_id=user.pk).order_by("created")
+            for token in tokens_list(user)
         ]
         languages = [{"code": code, "name": name} for code, name in settings.LANGUAGES]
-        full_name = user.get_full_name()  # type: ignore[union-attr]
         return Response(
             MeSerializer(
                 {
                     "username": user.get_username(),
-                    "email": user.email,  # type: ignore[union-attr]
-                    "full_name": full_name,
+                    "email": user.email,
+                    "full_name": user.get_full_name(),
                     "is_staff": user.is_staff,
-                    "language": user.language,  # type: ignore[union-attr]
+                    "language": user.language,
                     "languages": languages,
                     "tokens": tokens,
                 }

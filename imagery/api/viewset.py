@@ -1,0 +1,38 @@
+"""What the endpoints of the catalogue share."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from django.core.exceptions import ObjectDoesNotExist
+from rest_framework.exceptions import NotFound
+from rest_framework.viewsets import GenericViewSet
+
+from rsportal.accounts.models import User
+from rsportal.api.pagination import KeysetPagination
+
+T = TypeVar("T")
+
+
+class CatalogueViewSet(GenericViewSet):
+    """Reads through selectors, writes through services; pages by ``keyset``.
+
+    ``problem_codes`` names the statuses an action answers with beyond those every action has.
+    """
+
+    pagination_class = KeysetPagination
+    filter_backends = []
+    keyset: tuple[str, str] = ("-created_at", "-id")
+    problem_codes: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def user(self) -> User:
+        """The person asking; never anonymous, the permission classes see to that."""
+        return cast(User, self.request.user)
+
+
+def found(get: Callable[[], T]) -> T:
+    """Return what a selector finds, or answer 404, also for what the person may not see."""
+    try:
+        return get()
+    except ObjectDoesNotExist:
+        raise NotFound from None

@@ -1,0 +1,1 @@
+"""Search, feedback and history for programs."""

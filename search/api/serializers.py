@@ -1,0 +1,161 @@
+"""How questions, answers and feedback travel."""
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from imagery.api.collection_serializers import BBOX_SCHEMA
+from search.models import Event, Query
+
+MAX_RESULTS = 100
+DEFAULT_RESULTS = 24
+WINDOW_SCHEMA = {
+    "type": ["array", "null"],
+    "items": {"type": "integer"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "x, y, width, height of the matching part in pixels of the scene, y downwards; null: the whole.",
+    "examples": [[512, 0, 512, 512]],
+}
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Words and filters",
+            value={
+                "text": "an airport with many planes",
+                "collections": ["demo"],
+                "start": "2020-01-01",
+                "end": "2020-12-31",
+                "limit": 10,
+            },
+            request_only=True,
+        )
+    ]
+)
+class SearchRequestSerializer(serializers.Serializer):
+    """A question, or (with ``ranking`` and ``page``) a further page of an answer."""
+
+    text = serializers.CharField(required=False, allow_blank=True, help_text="What the picture shows, in words.")
+    collections = serializers.ListField(
+        child=serializers.CharField(allow_blank=True), required=False, help_text="Slugs; empty: all you may see."
+    )
+    start = serializers.CharField(
+        required=False, allow_blank=True, help_text="First day of acquisition (UTC), 2020-01-01."
+    )
+    end = serializers.CharField(required=False, allow_blank=True, help_text="Last day of acquisition (UTC).")
+    limit = serializers.IntegerField(
+        required=False, default=DEFAULT_RESULTS, min_value=1, max_value=MAX_RESULTS, help_text="Results on a page."
+    )
+    ranking = serializers.UUIDField(required=False, help_text="An earlier answer, to read on in; words are not needed.")
+    page = serializers.IntegerField(required=False, default=1, min_value=1, max_value=1000, help_text="From 1.")
+
+
+class TookSerializer(serializers.Serializer):
+    """Where the time went, in milliseconds."""
+
+    encode = serializers.FloatField()
+    retrieve = serializers.FloatField()
+    rank = serializers.FloatField()
+    total = serializers.FloatField()
+
+
+class ResultLinksSerializer(serializers.Serializer):
+    """Where to go from a result."""
+
+    scene = serializers.URLField()
+    thumbnail = serializers.URLField()
+
+
+class ResultSerializer(serializers.Serializer):
+    """One scene of the answer."""
+
+    rank = serializers.IntegerField(min_value=1, help_text="1 is the best.")
+    scene = serializers.UUIDField()
+    title = serializers.CharField()
+    collection = serializers.CharField(help_text="Slug.")
+    filename = serializers.CharField(allow_blank=True, help_text="Name of the original file.")
+    score = serializers.FloatField(help_text="What the ranker ordered by; higher is better.")
+    band = serializers.ChoiceField(
+        choices=["likely", "possible", "unlikely"], help_text="How much the score means, calibrated per encoder."
+    )
+    window = extend_schema_field(WINDOW_SCHEMA)(serializers.JSONField)()
+    bbox = extend_schema_field(BBOX_SCHEMA)(serializers.JSONField)()
+    datetime = serializers.DateTimeField(allow_null=True, help_text="When it was taken.")
+    token = serializers.CharField(help_text="Send it to /events/ to tell what you did with this result.")
+    links = ResultLinksSerializer()
+
+
+class SearchAnswerSerializer(serializers.Serializer):
+    """A page of the answer to a question."""
+
+    query = serializers.CharField()
+    encoder = serializers.CharField(help_text="The model that turned words and pictures into vectors.")
+    took_ms = TookSerializer(help_text="Of the search itself; further pages repeat it.")
+    searched = serializers.IntegerField(help_text="Scenes that were looked at.")
+    total = serializers.IntegerField(help_text="Scenes in the answer, over all pages.")
+    ranking = serializers.UUIDField(help_text="This answer; its pages stay the same.")
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True, help_text="The next page; null on the last one.")
+    results = ResultSerializer(many=True)
+
+
+class EventRequestSerializer(serializers.Serializer):
+    """What you did with a result."""
+
+    token = serializers.CharField(max_length=2000, help_text="The `token` of the result.")
+    kind = serializers.ChoiceField(choices=Event.Kind.choices)
+
+
+class EventSerializer(serializers.Serializer):
+    """What is now in the log."""
+
+    kind = serializers.ChoiceField(choices=Event.Kind.choices)
+    created_at = serializers.DateTimeField(help_text="When it was first told; telling it again changes nothing.")
+
+
+class HistoryEventSerializer(serializers.Serializer):
+    """Something you did with a result."""
+
+    kind = serializers.ChoiceField(choices=Event.Kind.choices)
+    created_at = serializers.DateTimeField()
+
+
+class HistoryImpressionSerializer(serializers.Serializer):
+    """A result that was shown to you."""
+
+    scene = serializers.UUIDField(source="scene_id")
+    rank = serializers.IntegerField()
+    shown_at = serializers.DateTimeField()
+    events = HistoryEventSerializer(many=True)
+
+
+class HistoryRankingSerializer(serializers.Serializer):
+    """An answer you got."""
+
+    id = serializers.UUIDField()
+    encoder = serializers.CharField(source="encoder.name")
+    ranker = serializers.CharField()
+    searched = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    impressions = HistoryImpressionSerializer(many=True)
+
+
+class HistoryFiltersSerializer(serializers.Serializer):
+    """The filters that were set."""
+
+    collections = serializers.ListField(child=serializers.CharField(), required=False)
+    start = serializers.DateField(required=False)
+    end = serializers.DateField(required=False)
+
+
+class HistoryQuerySerializer(serializers.Serializer):
+    """A question you asked, and what came of it."""
+
+    id = serializers.IntegerField()
+    text = serializers.CharField()
+    filters = extend_schema_field(HistoryFiltersSerializer)(serializers.JSONField)()
+    channel = serializers.ChoiceField(choices=Query.Channel.choices)
+    created_at = serializers.DateTimeField()
+    rankings = HistoryRankingSerializer(many=True)

@@ -1,7 +1,8 @@
-"""Pages for failures that nobody expected. They need neither the database nor a template context."""
+"""Pages for failures that nobody expected. They need neither the database nor a context processor."""
 
 import sys
 
+import structlog
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
@@ -20,4 +21,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(loader.get_template("errors/database_down.html").render(), status=503)
         response["Retry-After"] = "30"  # seconds
         return response
-    return HttpResponseServerError(loader.get_template("500.html").render())
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    return HttpResponseServerError(loader.get_template("500.html").render({"request_id": request_id}))

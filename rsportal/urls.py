@@ -5,5 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("accounts/", include("rsportal.accounts.urls")),
 ]
+
+handler500 = "rsportal.error_views.server_error"

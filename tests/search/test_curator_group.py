@@ -1,0 +1,40 @@
+"""The group "curator"."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+
+pytestmark = pytest.mark.django_db
+
+migration = import_module("search.migrations.0002_curator_group")
+
+
+def rights() -> set[str]:
+    group = Group.objects.get(name="curator")
+    return {f"{row.content_type.app_label}.{row.codename}" for row in group.permissions.select_related("content_type")}
+
+
+def test_the_group_holds_what_a_curator_does_and_nothing_of_accounts() -> None:
+    migration.grant(apps)
+    assert {"imagery.change_collection", "imagery.delete_scene", "imagery.change_ingestjob"} <= rights()
+    assert {"search.view_query", "search.view_event", "imagery.view_encoder"} <= rights()
+    assert not any(right.startswith(("accounts.", "auth.", "django_q.", "axes.")) for right in rights())
+    assert not any(right.startswith("search.") and not right.startswith("search.view_") for right in rights())
+
+
+def test_repeating_it_changes_nothing_and_brings_back_lost_rights() -> None:
+    migration.grant(apps)
+    before, count = rights(), Permission.objects.count()
+    Permission.objects.filter(codename="change_ingestjob").delete()
+    migration.grant(apps)
+    migration.grant(apps)
+    assert rights() == before
+    assert Permission.objects.count() == count
+
+
+def test_the_permissions_are_named_as_django_names_them() -> None:
+    migration.grant(apps)
+    for (app, model), (title, _rights) in migration.RIGHTS.items():
+        assert apps.get_model(app, model)._meta.verbose_name_raw == title

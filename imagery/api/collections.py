@@ -1,5 +1,6 @@
 """Collections."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -69,7 +70,7 @@ class CollectionViewSet(CatalogueViewSet):
     def _get(self, slug: str) -> Collection:
         return found(lambda: collection_get(self.user, slug))
 
-    def _represent(self, *collections: Collection) -> list[dict[str, Any]]:
+    def _represent(self, *collections: Collection) -> Sequence[dict[str, Any]]:
         extents = collection_extents(user=self.user, collections=collections)
         context = {"request": self.request, "extents": extents}
         return list(CollectionSerializer(collections, many=True, context=context).data)

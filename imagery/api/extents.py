@@ -1,15 +1,20 @@
 """Where and when the scenes of collections lie."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Case, F, FloatField, Max, Min, Q, Value, When
 from django.db.models.functions import Greatest, Least
 
 from imagery.models import Collection, Scene
-from imagery.querysets import BBox, Viewer
+from imagery.querysets import BBox
+
+if TYPE_CHECKING:
+    from imagery.querysets import Viewer
 
 
 @dataclass(frozen=True)

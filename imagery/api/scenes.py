@@ -1,5 +1,6 @@
 """Scenes, and ingest by upload."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +120,7 @@ class SceneViewSet(CatalogueViewSet):
             message = _("There is no collection “%s”, or you may not see it.") % slug
             raise InvalidInput(message, field="collection") from None
 
-    def _represent(self, *scenes: Scene) -> list[dict[str, Any]]:
+    def _represent(self, *scenes: Scene) -> Sequence[dict[str, Any]]:
         slugs = {scene.collection.slug for scene in scenes}
         editable = set(collections_editable(self.user).filter(slug__in=slugs).values_list("pk", flat=True))
         context = {"request": self.request, "editable": editable}

@@ -18,7 +18,7 @@ from rsportal.postgres.accounts import account_for
 from rsportal.postgres.errors import PostgresError
 from rsportal.postgres.place import PORT, Place, locate, remember
 from rsportal.postgres.processes import postmaster_pid
-from rsportal.postgres.setup import make_folders
+from rsportal.postgres.setup import make_base
 
 __all__ = ["PostgresError", "database_settings", "ensure_running", "hold", "release", "status", "stop"]
 
@@ -77,7 +77,7 @@ def _hold(place: Place, folder: Path) -> None:
         if place.base in _held:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        make_folders(place, account_for(place.base))
+        make_base(place, account_for(place.base))
         remember(place, folder)
         _held[place.base] = locks.shared(place.users_lock)
 

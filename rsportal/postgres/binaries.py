@@ -44,10 +44,11 @@ def root_for(account: Account) -> Path:
         return packaged
     copy = SYSTEM_DIR / f"postgres-{_fingerprint(packaged)}"
     if not copy.exists():
-        _copy(packaged, copy)
-    if not _runs(copy, account):
-        raise PostgresError(f"User {account.name} cannot run the PostgreSQL programs in {copy}.")
-    return copy
+        _copy(packaged.parent, copy)
+    root = copy / packaged.parent.name / packaged.name
+    if not _runs(root, account):
+        raise PostgresError(f"User {account.name} cannot run the PostgreSQL programs in {root}.")
+    return root
 
 
 def major_version(root: Path) -> int:
@@ -72,13 +73,18 @@ def _fingerprint(root: Path) -> str:
     return hashlib.sha256(mark.encode()).hexdigest()[:12]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy in one step, so that a half-made copy is never used."""
+def _copy(package: Path, target: Path) -> None:
+    """Copy the package, and the libraries that lie beside it, in one step: a half-made copy is never used."""
     SYSTEM_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
     SYSTEM_DIR.chmod(0o755)
     partial = target.with_name(f".{target.name}-{os.getpid()}")
-    shutil.copytree(source, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    partial.mkdir(mode=0o755)
     partial.chmod(0o755)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            ignored = shutil.ignore_patterns("include", "__pycache__")
+            shutil.copytree(folder, partial / folder.name, symlinks=True, ignore=ignored)
+            (partial / folder.name).chmod(0o755)
     try:
         partial.rename(target)
     except OSError:  # Another process was faster.

@@ -20,7 +20,7 @@ from rsportal.postgres.binaries import program, root_for
 from rsportal.postgres.errors import PostgresError
 from rsportal.postgres.place import PORT, Place
 from rsportal.postgres.processes import kill_all, orphans, postmaster_pid
-from rsportal.postgres.setup import create_cluster, make_folders, run_as
+from rsportal.postgres.setup import create_cluster, make_socket_folder, run_as
 
 _PG_CTL_TIMEOUT_SECONDS: Final = 600  # Crash recovery of a large archive takes minutes, not seconds.
 _CONNECT_TIMEOUT_SECONDS: Final = 10
@@ -58,7 +58,7 @@ def start(place: Place, account: Account) -> None:
     if answers(place):
         return
     root = root_for(account)
-    make_folders(place, account)
+    make_socket_folder(place, account)
     if not place.data.exists():
         create_cluster(place, account, root)
     failure = ""

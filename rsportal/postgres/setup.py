@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,19 +18,30 @@ _TEMPLATE_EXTENSIONS: Final = ("vector", "pg_prewarm", "pg_trgm", "btree_gist", 
 _BUILTIN_LOCALE_SINCE: Final = 17  # The same sort order on every system, whatever its C library.
 
 
-def make_folders(place: Place, account: Account) -> None:
-    """Make ``base`` and the socket folder, 0700 and owned by the server's user."""
+def make_base(place: Place, account: Account) -> None:
+    """Make ``base``, 0700 and owned by the server's user, unless it exists."""
     place.base.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for folder in (place.base, place.socket_dir):
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        folder.chmod(0o700)  # Whatever the umask is.
-        account.own(folder)
-    if os.geteuid() == 0 and place.base.stat().st_uid == 0:  # Killed between mkdir and chown.
-        account.own(place.base)
+    _make_closed_folder(place.base, account)
+
+
+def make_socket_folder(place: Place, account: Account) -> None:
+    """Make the socket's folder likewise. Raises PostgresError when somebody else's is in its place."""
+    _make_closed_folder(place.socket_dir, account)
     place.check_socket_dir(account.uid)
+
+
+def _make_closed_folder(path: Path, account: Account) -> None:
+    """Make a folder that is never seen with another owner or mode, even by processes that start now too."""
+    if path.is_symlink() or path.exists():
+        return
+    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # mode 0700
+    account.own(fresh)
+    try:
+        fresh.rename(path)
+    except OSError:  # Another process was faster.
+        fresh.rmdir()
+        if not path.exists():
+            raise
 
 
 def create_cluster(place: Place, account: Account, root: Path) -> None:

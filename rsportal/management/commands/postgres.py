@@ -32,8 +32,10 @@ class Command(BaseCommand):
             raise CommandError("This deletes every scene, account and click of the portal. Add --yes to do it.")
         postgres.stop(settings.VAR_DIR)
         if action == "remove":
-            base = Path(postgres.status(settings.VAR_DIR)["data"]).parent
-            shutil.rmtree(base, ignore_errors=False)
+            state = postgres.status(settings.VAR_DIR)
+            base = Path(state["data"]).parent
+            shutil.rmtree(base)
+            shutil.rmtree(state["socket"], ignore_errors=True)
             self.stdout.write(f"Removed {base}.")
         else:
             self.stdout.write("The embedded database is stopped; the next command starts it again.")

@@ -7,11 +7,11 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from rsportal.accounts.models import User
+from rsportal.web import request_user
 from search import history as kept
 from search.models import Query
 from search.selectors import history_list
@@ -23,7 +23,7 @@ _PAGE_SIZE: Final = 20  # queries on a page
 @require_GET
 def history(request: HttpRequest) -> HttpResponse:
     """List the person's queries, what came of each, and what they did with it."""
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     page = Paginator(history_list(user), _PAGE_SIZE).get_page(request.GET.get("page"))
     deeds = kept.history_deeds(user, page.object_list)
     entries = [(query, deeds.get(query.pk, [])) for query in page.object_list]
@@ -33,7 +33,7 @@ def history(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def history_erase(request: HttpRequest) -> HttpResponse:
     """Ask first (GET), then erase (POST): one query (``query``), or all without it."""
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     raw = (request.POST if request.method == "POST" else request.GET).get("query", "")
     query = _own_query(user, raw) if raw else None
     if request.method == "GET":
@@ -51,7 +51,7 @@ def history_erase(request: HttpRequest) -> HttpResponse:
 @require_GET
 def history_export(request: HttpRequest) -> StreamingHttpResponse:
     """Send everything that is kept about the person's searches as one JSON file."""
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     response = StreamingHttpResponse(kept.history_export(user), content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rsportal-history-{timezone.now():%Y-%m-%d}.json"'
     return response

@@ -23,6 +23,7 @@ from rsportal.accounts.limits import within_limit
 from rsportal.accounts.models import User
 from rsportal.client_ip import client_ip
 from rsportal.errors import Conflict
+from rsportal.web import request_user
 
 _BACKEND = "rsportal.accounts.backends.CaseInsensitiveModelBackend"
 _SIGNUPS_PER_HOUR = 20
@@ -56,7 +57,7 @@ class SignupView(FormView):
 
 
 def _profile_page(request: HttpRequest, *, status: int = 200, **forms: Any) -> HttpResponse:
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     context = {
         "form": forms.get("form") or ProfileForm(instance=User.objects.get(pk=user.pk)),
         "token_form": forms.get("token_form") or TokenForm(prefix="token"),
@@ -90,7 +91,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST, prefix="token")
     if not form.is_valid():
         return _profile_page(request, token_form=form, status=400)
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     try:
         token, plain = services.token_create(user=user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
     except Conflict as error:
@@ -102,7 +103,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
 @require_POST
 def token_revoke(request: HttpRequest, token_key: str) -> HttpResponse:
     """End a token's life."""
-    user: User = request.user  # type: ignore[assignment]
+    user = request_user(request)
     if not services.token_revoke(user=user, token_key=token_key):
         raise Http404
     messages.success(request, _("The token is revoked. Programs that use it are refused from now on."))

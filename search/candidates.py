@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import numpy as np
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, F, Q
 from django.db.models.expressions import ExpressionWrapper
@@ -65,7 +67,10 @@ def _exact(
         .distinct("tile__scene_id", "whole")
         .values_list(F("tile_id"), F("tile__scene_id"), "whole", "distance")
     )
-    inner, parameters = nearest.query.sql_with_params()
+    try:
+        inner, parameters = nearest.query.sql_with_params()
+    except EmptyResultSet:  # Django knows without asking that nobody's rows match (a disabled account).
+        return _candidates([])
     with connection.cursor() as cursor:
         # Ordered by the score a scene can get from the row, so that the first 2k rows hold the k best scenes.
         cursor.execute(
@@ -78,7 +83,10 @@ def _exact(
             """,
             [*parameters, WINDOW_WEIGHT, 2 * k],
         )
-        rows = cursor.fetchall()
+        return _candidates(cursor.fetchall())
+
+
+def _candidates(rows: list[tuple[int, UUID, bool, float, int]]) -> Candidates:
     tile_ids, scene_ids, whole, distances, counts = zip(*rows, strict=True) if rows else ((), (), (), (), (0,))
     return Candidates(
         tile_ids=np.array(tile_ids, dtype=np.int64),

@@ -105,7 +105,8 @@ def _day(value: date | str | None, field: str) -> date | None:
         return date.fromisoformat(raw)
     except ValueError:
         raise InvalidInput(
-            _("%(value)s is not a day. Write it as year-month-day, for example 2024-05-31.") % {"value": repr(raw[:40])},
+            _("%(value)s is not a day. Write it as year-month-day, for example 2024-05-31.")
+            % {"value": repr(raw[:40])},
             field=field,
         ) from None
 

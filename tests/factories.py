@@ -20,7 +20,8 @@ from imagery.models import Asset, Collection, CollectionMember, Embedding, Encod
 from imagery.models.collection import Visibility
 from imagery.services.partitions import partition_create
 from rsportal.accounts.models import User
-from search.models import Event, Impression, Query, Ranking
+from search.encode_query import query_text_normalise
+from search.models import Event, Impression, Query, QueryVector, Ranking
 
 Window = tuple[int, int, int, int]
 DIMENSION = 8
@@ -147,6 +148,18 @@ def add_tile(
     tile, _ = Tile.objects.get_or_create(scene=scene, level=level, x=x, y=y, width=width, height=height)
     Embedding.objects.create(encoder=encoder, tile=tile, vector=unit(vector).tolist())
     return tile
+
+
+def know_query(
+    text: str, vector: Sequence[float] | NDArray[Any] | None = None, *, encoder: Encoder | None = None
+) -> QueryVector:
+    """Put the vector of a query text (the first axis by default) into the cache, so that asking it loads no model."""
+    encoder = encoder or active_encoder()
+    text = query_text_normalise(text)
+    values = axis(0, encoder.dimension) if vector is None else unit(vector)
+    return QueryVector.objects.create(
+        encoder=encoder, text=text, text_sha256=_sha256(text.encode()), vector=values.tolist()
+    )
 
 
 def make_ranking(user: User, scenes: Sequence[Scene], *, text: str = "harbour", **fields: Any) -> Ranking:

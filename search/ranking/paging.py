@@ -16,9 +16,7 @@ class PageCut:
     pages: int
 
 
-def page_cut(
-    *, visible: Sequence[bool], dropped: Collection[int], cut_to: int, page: int, size: int
-) -> PageCut:
+def page_cut(*, visible: Sequence[bool], dropped: Collection[int], cut_to: int, page: int, size: int) -> PageCut:
     """Cut page ``page`` (1 is the first) of ``size`` hits; ``visible[i]`` is whether rank i + 1 may be shown now.
 
     Ranks up to ``cut_to`` were settled when a page was shown: those in ``dropped`` are skipped, the others keep

@@ -1,0 +1,1 @@
+"""The feedback log: what was shown, and (in ``search.services``) what people did with it."""

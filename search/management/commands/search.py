@@ -1,0 +1,128 @@
+"""``manage.py search``: the search of the portal on the command line, for people and programs."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from imagery.models import Asset
+from rsportal.accounts.models import User
+from rsportal.errors import RsportalError
+from search.models import Query
+from search.selectors import archive_progress
+from search.services import Hit, SearchPage, ranking_page, search_request_parse, search_run
+
+_MAX_LIMIT = 1_000
+
+
+class Command(BaseCommand):
+    help = "Search the archive with words; prints the best scenes, their scores and the time taken."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("text", help='what to look for, such as "an airport beside the sea"')
+        parser.add_argument("--collection", action="append", default=[], metavar="SLUG", help="search only in this one")
+        parser.add_argument("--as", dest="username", metavar="USER", help="search as this person (sees what they see)")
+        parser.add_argument("--start", metavar="DAY", help="acquired on or after this day (2024-05-31)")
+        parser.add_argument("--end", metavar="DAY", help="acquired on or before this day")
+        parser.add_argument("--limit", type=int, default=10, metavar="N", help="show N scenes (default 10)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["limit"] <= _MAX_LIMIT:
+            raise CommandError(f"--limit is {options['limit']}; it must be 1 to {_MAX_LIMIT}.")
+        user = self._user(options["username"])
+        try:
+            request = search_request_parse(
+                user=user,
+                text=options["text"],
+                collections=options["collection"],
+                start=options["start"],
+                end=options["end"],
+            )
+            ranking = search_run(user=user, request=request, channel=Query.Channel.COMMAND, limit=options["limit"])
+            page = ranking_page(user=user, ranking=ranking, size=options["limit"])
+        except RsportalError as error:
+            raise CommandError(error.message) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(page), ensure_ascii=False))
+        else:
+            self._print(user, page)
+
+    def _user(self, username: str | None) -> User:
+        if username is not None:
+            user = User.objects.filter(username__iexact=username).first()
+            if user is None:
+                raise CommandError(f"There is no user {username!r}.")
+            if not user.is_active:
+                raise CommandError(f"The account {username!r} is disabled and sees nothing.")
+            return user
+        user = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+        if user is None:
+            raise CommandError('Name a user with --as USER, or make an administrator with "manage.py createsuperuser".')
+        self.stderr.write(f"Searching as {user.username}, who sees every collection (--as USER searches as another).")
+        return user
+
+    def _print(self, user: User, page: SearchPage) -> None:
+        ranking = page.ranking
+        took = ranking.took_ms
+        self.stdout.write(
+            f"{len(page.hits)} best of {ranking.searched:,} scenes searched with {ranking.encoder.name} in "
+            f"{took['total']:.0f} ms (encode {took['encode']:.0f}, retrieve {took['retrieve']:.0f}, "
+            f"rank {took['rank']:.0f})"
+        )
+        if not page.hits:
+            self.stdout.write(_why_empty(user, filtered=bool(ranking.query.filters)))
+        for index, hit in enumerate(page.hits):
+            if index == page.weaker_from:
+                self.stdout.write("--- weaker matches below ---")
+            window = " x{} y{} {}x{} px".format(*hit.window) if hit.window else ""
+            self.stdout.write(
+                f"{hit.rank:>4}  {hit.score:6.3f}  {hit.band.value:<8}  {hit.scene.title}{window}  "
+                f"[{hit.scene.collection.slug}]  {_day(hit)}"
+            )
+
+
+def _why_empty(user: User, *, filtered: bool) -> str:
+    searchable, every, _encoder = archive_progress(user)
+    if filtered and searchable:
+        return "No scene passes the filters. Leave out --collection, --start or --end."
+    if every:
+        return f"{searchable} of {every} scenes can be searched so far. Is the worker running (manage.py run_worker)?"
+    return 'The archive holds nothing this user may see. Add images with "manage.py ingest PATH --collection SLUG".'
+
+
+def _day(hit: Hit) -> str:
+    moment = hit.scene.datetime or hit.scene.start_datetime
+    return moment.date().isoformat() if moment else "undated"
+
+
+def _as_json(page: SearchPage) -> dict[str, Any]:
+    """``window`` is [x, y, width, height] in pixels or null; ``bbox`` [west, south, east, north] in degrees or null."""
+    ranking = page.ranking
+    names = _filenames(page)
+    return {
+        "query": ranking.query.text,
+        "encoder": ranking.encoder.name,
+        "took_ms": ranking.took_ms,
+        "searched": ranking.searched,
+        "results": [
+            {
+                "scene": str(hit.scene.pk),
+                "title": hit.scene.title,
+                "collection": hit.scene.collection.slug,
+                "filename": names.get(hit.scene.pk, ""),
+                "score": hit.score,
+                "window": list(hit.window) if hit.window else None,
+                "bbox": list(hit.scene.bbox) if hit.scene.bbox else None,
+                "datetime": hit.scene.datetime.isoformat() if hit.scene.datetime else None,
+            }
+            for hit in page.hits
+        ],
+    }
+
+
+def _filenames(page: SearchPage) -> dict[Any, str]:
+    """Return {scene id: name of its (first) original file}."""
+    rows = Asset.objects.filter(scene__in=[hit.scene.pk for hit in page.hits], role=Asset.Role.DATA)
+    return dict(rows.order_by("-key").values_list("scene_id", "filename"))

@@ -1,0 +1,70 @@
+"""Reads of the search app: rankings, a person's history, how much of the archive can be searched."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from imagery.models import Embedding, Encoder, Scene
+from search.models import Event, Impression, Query, Ranking
+
+if TYPE_CHECKING:
+    from imagery.querysets import Viewer
+
+
+def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
+    """Return a ranking of this person's own with its query and encoder.
+
+    Raises Ranking.DoesNotExist, also for another person's and for an id that is no UUID.
+    """
+    try:
+        key = id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        raise Ranking.DoesNotExist(f"{id!r} is no ranking id") from None
+    ranking: Ranking = Ranking.objects.visible_to(user).select_related("query", "encoder").get(pk=key)
+    return ranking
+
+
+def history_list(user: "Viewer") -> QuerySet[Query]:
+    """Return this person's queries, newest first, in one statement.
+
+    Each carries ``ranking_id`` (the latest, or None) and the counts ``found`` and ``searched`` of that ranking,
+    ``shown`` (hits that were on a page), ``clicks``, ``likes``, ``dislikes`` and ``downloads``.
+    """
+    latest = Ranking.objects.filter(query=OuterRef("pk")).order_by("-created_at")
+    shown = Impression.objects.filter(ranking__query=OuterRef("pk")).order_by().values("ranking__query")
+    events = Event.objects.filter(impression__ranking__query=OuterRef("pk")).order_by()
+    counts = {
+        f"{kind}s": _count(events.filter(kind=kind).values("impression__ranking__query")) for kind in Event.Kind.values
+    }
+    rows: QuerySet[Query] = Query.objects.visible_to(user).annotate(
+        ranking_id=Subquery(latest.values("pk")[:1]),
+        found=Coalesce(Subquery(latest.values("scene_ids__len")[:1], output_field=IntegerField()), 0),
+        searched=Coalesce(Subquery(latest.values("searched")[:1]), 0),
+        shown=_count(shown),
+        **counts,
+    )
+    return rows
+
+
+def archive_progress(user: "Viewer") -> tuple[int, int, Encoder | None]:
+    """Return (scenes this person can search now, scenes that will be searchable, the active encoder or None).
+
+    Scenes whose ingest failed count in neither; a scene without vectors under the active encoder is not
+    searchable yet.
+    """
+    encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
+    encoded = Embedding.objects.filter(encoder=encoder, tile__scene=OuterRef("pk"))
+    counts = (
+        Scene.objects.visible_to(user)
+        .exclude(status=Scene.Status.FAILED)
+        .order_by()
+        .aggregate(ready=Count("pk", filter=Q(status=Scene.Status.READY) & Q(Exists(encoded))), every=Count("pk"))
+    )
+    return (counts["ready"] if encoder else 0), counts["every"], encoder
+
+
+def _count(rows: QuerySet) -> Coalesce:
+    counted = rows.annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)

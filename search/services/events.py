@@ -1,0 +1,56 @@
+"""What a person does with a hit: recorded once, withdrawn on request."""
+
+from typing import Final
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from rsportal.accounts.models import User
+from rsportal.errors import InvalidInput
+from search.models import Event, Impression
+from search.tokens import token_read
+
+_OPPOSITE: Final = {Event.Kind.LIKE: Event.Kind.DISLIKE, Event.Kind.DISLIKE: Event.Kind.LIKE}
+
+
+def event_record(*, user: User, token: str, kind: str) -> Event:
+    """Record a click, like, dislike or download of the hit that ``token`` was made for; repeating changes nothing.
+
+    A like withdraws a dislike and the other way round. Raises InvalidInput (field ``kind`` or ``token``).
+    """
+    chosen = _kind(kind)
+    with transaction.atomic():
+        impression = _impression(user, token)
+        if chosen in _OPPOSITE:
+            Event.objects.filter(impression=impression, kind=_OPPOSITE[chosen]).delete()
+        event, _made = Event.objects.get_or_create(impression=impression, kind=chosen)
+    return event
+
+
+def event_withdraw(*, user: User, token: str, kind: str) -> None:
+    """Take back an event; harmless when there is none. Raises InvalidInput (field ``kind`` or ``token``)."""
+    chosen = _kind(kind)
+    with transaction.atomic():
+        Event.objects.filter(impression=_impression(user, token), kind=chosen).delete()
+
+
+def _kind(kind: str) -> Event.Kind:
+    if kind not in Event.Kind.values:
+        raise InvalidInput(
+            _("%(kind)s cannot be recorded; write one of %(kinds)s.")
+            % {"kind": repr(kind[:40]), "kinds": ", ".join(Event.Kind.values)},
+            field="kind",
+        )
+    return Event.Kind(kind)
+
+
+def _impression(user: User, token: str) -> Impression:
+    """Return the impression, locked, so that clicks on the same hit at the same time follow each other."""
+    impression_id = token_read(token=token, user=user)
+    rows = Impression.objects.visible_to(user).select_for_update(of=("self",), no_key=True)
+    impression: Impression | None = rows.filter(pk=impression_id).first()
+    if impression is None:
+        raise InvalidInput(
+            _("This result is no longer in your search history. Search again."), code="token_erased", field="token"
+        )
+    return impression

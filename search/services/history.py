@@ -1,0 +1,24 @@
+"""Erasing what is kept about a person's searches."""
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from rsportal.accounts.models import User
+from search.models import Query, QueryVector
+
+
+def history_erase(*, user: User, query_id: int | None = None) -> int:
+    """Erase one query of this person, or all, with its rankings, impressions and events; return how many queries.
+
+    The cached vector and text of a query go too, unless somebody else asked the same. Another person's
+    ``query_id`` erases nothing.
+    """
+    rows = Query.objects.visible_to(user)
+    if query_id is not None:
+        rows = rows.filter(pk=query_id)
+    with transaction.atomic():
+        found = list(rows.values_list("pk", "vector_id"))
+        Query.objects.filter(pk__in=[pk for pk, _vector in found]).delete()
+        vectors = {vector for _pk, vector in found if vector is not None}
+        QueryVector.objects.filter(~Exists(Query.objects.filter(vector=OuterRef("pk"))), pk__in=vectors).delete()
+    return len(found)

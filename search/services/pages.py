@@ -1,0 +1,148 @@
+"""Pages of a stored ranking: what is shown, and the record that it was shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Func, Value
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from imagery.models import Scene, Tile
+from rsportal.accounts.models import User
+from rsportal.errors import InvalidInput
+from search.feedback.impressions import impressions_record
+from search.models import Ranking
+from search.ranking import Band, PageCut, bands, page_cut, weaker_from
+from search.tokens import token_issue
+
+PAGE_SIZE: Final = 24
+MAX_PAGE_SIZE: Final = 1_000
+_ATTEMPTS: Final = 3
+
+Window = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A scene on a page. ``rank`` 1 is the best; ``score`` is the ranker's (cosine, -1 to 1).
+
+    ``window`` is (x, y, width, height) in pixels of the scene, y downwards, or None when the whole scene matched;
+    ``token`` signs what this person does with the hit.
+    """
+
+    rank: int
+    scene: Scene
+    score: float
+    band: Band
+    window: Window | None
+    token: str
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """A page of hits. ``page`` counts from 1; ``total`` is the number of hits over all pages.
+
+    ``weaker_from`` is the index in ``hits`` above which the line "weaker matches below" belongs, or None when
+    it does not fall on this page.
+    """
+
+    ranking: Ranking
+    hits: list[Hit]
+    page: int
+    pages: int
+    total: int
+    weaker_from: int | None
+
+
+def ranking_page(*, user: User, ranking: Ranking, page: int = 1, size: int = PAGE_SIZE) -> SearchPage:
+    """Return a page of a ranking of this person's own and record that its hits were shown.
+
+    Every hit is checked again: a scene that was deleted or hidden since is left out (``search.ranking.paging``
+    says how pages stay stable). A page beyond the last one has no hits. Raises InvalidInput (field ``page`` or
+    ``size``).
+    """
+    if page < 1:
+        raise InvalidInput(_("Pages are numbered from 1."), field="page")
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise InvalidInput(_("A page has 1 to %(most)d results.") % {"most": MAX_PAGE_SIZE}, field="size")
+    for _attempt in range(_ATTEMPTS - 1):
+        try:
+            return _cut_and_record(user=user, ranking=ranking, page=page, size=size)
+        except IntegrityError:
+            # A scene or tile was deleted between reading it and recording it: look again.
+            continue
+    return _cut_and_record(user=user, ranking=ranking, page=page, size=size)
+
+
+def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> SearchPage:
+    allowed = set(
+        Scene.objects.visible_to(user).ready().filter(pk__in=ranking.scene_ids).order_by().values_list("pk", flat=True)
+    )
+    cut = page_cut(
+        visible=[scene_id in allowed for scene_id in ranking.scene_ids],
+        dropped=frozenset(ranking.dropped_ranks),
+        cut_to=ranking.cut_to,
+        page=page,
+        size=size,
+    )
+    scenes = _scenes(user, [ranking.scene_ids[rank - 1] for rank in cut.ranks])
+    tiles = Tile.objects.in_bulk([ranking.tile_ids[rank - 1] for rank in cut.ranks])
+    ranks = [rank for rank in cut.ranks if ranking.scene_ids[rank - 1] in scenes]
+    with transaction.atomic():
+        impressions = impressions_record(ranking=ranking, ranks=ranks, tile_ids=frozenset(tiles))
+        _settle(ranking, cut)
+    words = bands(ranking.scores, ranking.encoder.calibration)
+    line = weaker_from(words)
+    hits = [
+        Hit(
+            rank=rank,
+            scene=scenes[ranking.scene_ids[rank - 1]],
+            score=ranking.scores[rank - 1],
+            band=words[rank - 1],
+            window=_window(tiles.get(ranking.tile_ids[rank - 1])),
+            token=token_issue(impression_id=impressions[rank], user_id=user.pk),
+        )
+        for rank in ranks
+    ]
+    return SearchPage(
+        ranking=ranking,
+        hits=hits,
+        page=page,
+        pages=cut.pages,
+        total=cut.total,
+        weaker_from=_line_on_page(hits, line, first_page=page == 1),
+    )
+
+
+def _scenes(user: User, scene_ids: Sequence[UUID]) -> dict[UUID, Scene]:
+    rows = Scene.objects.visible_to(user).ready().select_related("collection")
+    return {scene.pk: scene for scene in rows.filter(pk__in=scene_ids)} if scene_ids else {}
+
+
+def _settle(ranking: Ranking, cut: PageCut) -> None:
+    """Remember which ranks have a place; two pages cut at once add up."""
+    if cut.cut_to <= ranking.cut_to:
+        return
+    changes: dict[str, object] = {"cut_to": Greatest(F("cut_to"), Value(cut.cut_to))}
+    if cut.dropped:
+        dropped = Value(cut.dropped, output_field=Ranking._meta.get_field("dropped_ranks"))
+        changes["dropped_ranks"] = Func(F("dropped_ranks"), dropped, function="array_cat")
+    Ranking.objects.filter(pk=ranking.pk).update(**changes)
+    ranking.cut_to = cut.cut_to
+    ranking.dropped_ranks = [*ranking.dropped_ranks, *cut.dropped]
+
+
+def _window(tile: Tile | None) -> Window | None:
+    return tile.window if tile is not None and tile.level > 0 else None
+
+
+def _line_on_page(hits: Sequence[Hit], line: int | None, *, first_page: bool) -> int | None:
+    """``line`` is the index in the ranking of its first weak hit."""
+    if line is None or not hits or hits[-1].rank <= line:
+        return None
+    index = next(index for index, hit in enumerate(hits) if hit.rank > line)
+    began_before = index == 0 and not first_page and hits[0].rank > line + 1
+    return None if began_before else index

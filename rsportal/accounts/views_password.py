@@ -3,9 +3,11 @@
 import structlog
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -20,6 +22,7 @@ log = structlog.get_logger(__name__)
 _REQUESTS_PER_HOUR = 30
 
 
+@method_decorator(login_not_required, name="dispatch")
 class LoginView(auth_views.LoginView):
     """Log in. After too many failures django-axes answers (rsportal.accounts.lockout)."""
 

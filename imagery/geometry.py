@@ -1,0 +1,300 @@
+"""Where a pixel grid lies on Earth: footprint, bounding box and ground sample distance.
+
+All results are in degrees, WGS 84, (lon, lat) order. A footprint that cannot be told with certainty is refused
+(None), never guessed: coordinates must survive the way to WGS 84 and back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from rasterio.crs import CRS
+
+Point: TypeAlias = tuple[float, float]
+Ring: TypeAlias = list[Point]
+BBox: TypeAlias = tuple[float, float, float, float]
+"""(west, south, east, north); west > east crosses the antimeridian."""
+
+_EDGE_STEPS: Final = 32
+"""Segments per edge: straight lines of a projection are curves in longitude and latitude."""
+_ROUND_TRIP_PIXELS: Final = 1.0
+_DECIMALS: Final = 7  # 1e-7 degrees are about 1 cm.
+_POLE_DEGREES: Final = 1e-4
+_CURVE_TOLERANCE: Final = 1e-5
+"""By which share of the ring's extent a dropped point may lie beside the line through its neighbours."""
+_MIN_AREA_SQUARE_DEGREES: Final = 1e-16
+# WGS 84 (EPSG:7030): semi-major axis in metres and first eccentricity squared.
+_A: Final = 6_378_137.0
+_E2: Final = 0.006_694_379_990_14
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """``geometry``: GeoJSON Polygon, or MultiPolygon cut at the antimeridian (RFC 7946, 3.1.9); ``bbox`` around it."""
+
+    geometry: dict[str, Any]
+    bbox: BBox
+
+
+def apply(transform: Affine, x: float, y: float) -> Point:
+    """Return ``transform`` applied to the point (x, y)."""
+    return (
+        transform.a * x + transform.b * y + transform.c,
+        transform.d * x + transform.e * y + transform.f,
+    )
+
+
+def window_transform(transform: Affine, window: tuple[int, int, int, int]) -> Affine:
+    """Return the transform of a window (x, y, width, height) of a grid."""
+    from affine import Affine
+
+    c, f = apply(transform, window[0], window[1])
+    return Affine(transform.a, transform.b, c, transform.d, transform.e, f)
+
+
+def footprint_of_grid(crs: CRS, transform: Affine, width: int, height: int) -> Footprint | None:
+    """Return the outline of a grid of ``width`` x ``height`` pixels, or None when it cannot be told.
+
+    Handles rotated grids, grids across the antimeridian and grids around a pole.
+    """
+    if width < 1 or height < 1 or transform.determinant == 0:
+        return None
+    outline = [apply(transform, x, y) for x, y in _edges(width, height)]
+    slack = max(abs(transform.a), abs(transform.b), abs(transform.d), abs(transform.e))
+    ring = _to_wgs84(crs, outline, slack)
+    if ring is None:
+        return None
+    ring = _unwrapped(ring)
+    if abs(ring[-1][0] - ring[0][0]) > 180:
+        closed = _closed_over_pole(crs, transform, width, height, ring)
+        return None if closed is None else _footprint(closed, around_pole=True)
+    if 1 <= sum(abs(lat) > 90 - _POLE_DEGREES for _, lat in ring) <= 2:
+        return None  # The edge passes through a pole, where longitude means nothing.
+    return _footprint(ring)
+
+
+def footprint_of_window(crs: CRS, transform: Affine, window: tuple[int, int, int, int]) -> Footprint | None:
+    """Return the outline of the window (x, y, width, height) of a grid, or None."""
+    return footprint_of_grid(crs, window_transform(transform, window), window[2], window[3])
+
+
+def gsd_of_grid(crs: CRS, transform: Affine, width: int, height: int) -> float | None:
+    """Return the side of a pixel on the ground in metres, measured at the grid's centre, or None.
+
+    The nominal pixel size of a projected grid is returned when it is true within 1 % (UTM); otherwise the size on
+    the ellipsoid (degrees, Web Mercator away from the equator).
+    """
+    x, y = width / 2, height / 2
+    points = [apply(transform, x, y), apply(transform, x + 1, y), apply(transform, x, y + 1)]
+    slack = max(abs(transform.a), abs(transform.b), abs(transform.d), abs(transform.e))
+    lonlat = _to_wgs84(crs, points, slack)
+    if lonlat is None:
+        return None
+    centre, right, below = lonlat
+    measured = math.sqrt(_metres(centre, right) * _metres(centre, below))
+    if not math.isfinite(measured) or measured <= 0:
+        return None
+    if crs.is_projected:
+        nominal = math.sqrt(abs(transform.determinant)) * crs.linear_units_factor[1]
+        if abs(nominal - measured) <= 0.01 * measured:
+            return float(nominal)
+    return float(measured)
+
+
+def _metres(a: Point, b: Point) -> float:
+    """Return the distance of two near points on the WGS 84 ellipsoid (radii of curvature at their latitude)."""
+    phi = math.radians((a[1] + b[1]) / 2)
+    w = 1 - _E2 * math.sin(phi) ** 2
+    meridian, normal = _A * (1 - _E2) / w**1.5, _A / math.sqrt(w)
+    turn = (b[0] - a[0] + 180) % 360 - 180
+    return math.hypot(math.radians(turn) * normal * math.cos(phi), math.radians(b[1] - a[1]) * meridian)
+
+
+def _edges(width: int, height: int) -> list[Point]:
+    """Return pixel positions along the four edges, counterclockwise on a north-up grid, first = last."""
+    corners = [(0, 0), (0, height), (width, height), (width, 0), (0, 0)]
+    points: list[Point] = []
+    for (x0, y0), (x1, y1) in pairwise(corners):
+        points += [(x0 + (x1 - x0) * i / _EDGE_STEPS, y0 + (y1 - y0) * i / _EDGE_STEPS) for i in range(_EDGE_STEPS)]
+    return [*points, (0, 0)]
+
+
+def _to_wgs84(crs: CRS, points: Sequence[Point], slack: float) -> list[Point] | None:
+    """Return (lon, lat) of points, or None when they are not on Earth or do not come back.
+
+    ``slack`` is the side of a pixel in units of ``crs``: by so much a point may miss.
+    """
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform as warp
+
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    if not all(map(math.isfinite, (*xs, *ys))):
+        return None
+    try:
+        lons, lats = warp(crs, "EPSG:4326", xs, ys)
+        if crs.is_geographic:
+            lats = [_clamped(lat, slack) for lat in lats]
+        elif not _comes_back(crs, xs, ys, lons, lats, slack):
+            return None
+    except (RasterioError, ValueError, RuntimeError):
+        return None
+    except Exception as error:
+        if type(error).__module__.startswith("rasterio"):  # GDAL's own errors have no common public base class.
+            return None
+        raise
+    if not all(
+        math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 for lon, lat in zip(lons, lats, strict=True)
+    ):
+        return None
+    return list(zip(lons, lats, strict=True))
+
+
+def _clamped(lat: float, slack: float) -> float:
+    """Return a latitude at most a pixel beyond a pole as the pole (grids whose pixel centres lie on the poles)."""
+    return math.copysign(90.0, lat) if 90 < abs(lat) <= 90 + slack else lat
+
+
+def _comes_back(
+    crs: CRS, xs: Sequence[float], ys: Sequence[float], lons: Sequence[float], lats: Sequence[float], slack: float
+) -> bool:
+    """Return whether all coordinates return to themselves from WGS 84; at 180 degrees either sign may return."""
+    from rasterio.warp import transform as warp
+
+    if not all(map(math.isfinite, (*lons, *lats))):
+        return False
+    back_xs, back_ys = warp("EPSG:4326", crs, list(lons), list(lats))
+    for x, y, lon, back_x, back_y in zip(xs, ys, lons, back_xs, back_ys, strict=True):
+        near = math.hypot(back_x - x, back_y - y) <= _ROUND_TRIP_PIXELS * slack
+        at_the_seam = abs(abs(lon) - 180) < 1e-6 and abs(abs(back_x) - abs(x)) <= slack and abs(back_y - y) <= slack
+        if not near and not at_the_seam:
+            return False
+    return True
+
+
+def _unwrapped(ring: Iterable[Point]) -> Ring:
+    """Return the ring with longitudes that go on past 180 degrees instead of jumping; starts in [-180, 180)."""
+    out: Ring = []
+    for lon, lat in ring:
+        if not out:
+            out.append(((lon + 180) % 360 - 180 if lon != 180 else lon, lat))
+            continue
+        step = (lon - out[-1][0] + 180) % 360 - 180
+        out.append((out[-1][0] + step, lat))
+    return out
+
+
+def _closed_over_pole(crs: CRS, transform: Affine, width: int, height: int, ring: Ring) -> Ring | None:
+    """Return a ring around the globe closed along the pole inside the grid; None when that is not exactly one."""
+    inside = [lat for lat in (90.0, -90.0) if _pole_inside(crs, transform, width, height, lat)]
+    if len(inside) != 1:
+        return None
+    pole = inside[0]
+    if ring[0][0] > ring[-1][0]:
+        ring = ring[::-1]
+    # Cut the turn at -180, so that the polygon spans exactly one turn of the globe.
+    start = ring[0][0]
+    turn = ring[:-1]
+    cut = -180.0
+    while cut < start:
+        cut += 360
+    body = [p for p in turn if p[0] >= cut] + [(lon + 360, lat) for lon, lat in turn if lon < cut]
+    after, before = body[0], (body[-1][0] - 360, body[-1][1])
+    span = after[0] - before[0]
+    lat_cut = before[1] + (after[1] - before[1]) * ((cut - before[0]) / span if span else 0)
+    shifted = [(lon - cut - 180, lat) for lon, lat in body if lon > cut]
+    return [(-180.0, lat_cut), *shifted, (180.0, lat_cut), (180.0, pole), (-180.0, pole), (-180.0, lat_cut)]
+
+
+def _pole_inside(crs: CRS, transform: Affine, width: int, height: int, lat: float) -> bool:
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform as warp
+
+    try:
+        xs, ys = warp("EPSG:4326", crs, [0.0], [lat])
+    except (RasterioError, ValueError, RuntimeError):
+        return False
+    if not (math.isfinite(xs[0]) and math.isfinite(ys[0])):
+        return False
+    column, row = apply(~transform, xs[0], ys[0])
+    return 0 <= column <= width and 0 <= row <= height
+
+
+def _footprint(ring: Ring, *, around_pole: bool = False) -> Footprint | None:
+    """Return the footprint of a closed, unwrapped ring."""
+    west, east = min(p[0] for p in ring), max(p[0] for p in ring)
+    south, north = min(p[1] for p in ring), max(p[1] for p in ring)
+    if (
+        east - west > 360 - 1e-9 and not around_pole
+    ):  # A global grid; half a pixel beyond the seam is the same place again.
+        ring = [(-180.0, south), (180.0, south), (180.0, north), (-180.0, north), (-180.0, south)]
+        west, east = -180.0, 180.0
+    shift = -360.0 * math.floor((west + 180) / 360)
+    ring, west, east = [(lon + shift, lat) for lon, lat in ring], west + shift, east + shift
+    parts = [ring] if east <= 180 else [_clipped(ring, 180.0, 1), _shifted(_clipped(ring, 180.0, -1), -360.0)]
+    polygons = [tidy for part in parts if (tidy := _tidied(part)) is not None]
+    if not polygons:
+        return None
+    crosses = len(polygons) > 1
+    box = (west, south, east - 360 if crosses else min(east, 180.0), north)
+    geometry: dict[str, Any] = (
+        {"type": "MultiPolygon", "coordinates": [[polygon] for polygon in polygons]}
+        if crosses
+        else {"type": "Polygon", "coordinates": [polygons[0]]}
+    )
+    rounded = (round(box[0], _DECIMALS), round(box[1], _DECIMALS), round(box[2], _DECIMALS), round(box[3], _DECIMALS))
+    return Footprint(geometry=geometry, bbox=rounded)
+
+
+def _shifted(ring: Ring, by: float) -> Ring:
+    return [(lon + by, lat) for lon, lat in ring]
+
+
+def _clipped(ring: Ring, meridian: float, side: int) -> Ring:
+    """Return the part of a closed ring west (side 1) or east (side -1) of a meridian (Sutherland-Hodgman)."""
+    out: Ring = []
+    for (x0, y0), (x1, y1) in pairwise(ring):
+        inside0, inside1 = (meridian - x0) * side >= 0, (meridian - x1) * side >= 0
+        if inside0:
+            out.append((x0, y0))
+        if inside0 != inside1:
+            out.append((meridian, y0 + (y1 - y0) * (meridian - x0) / (x1 - x0)))
+    return [*out, out[0]] if out else out
+
+
+def _tidied(ring: Ring) -> list[list[float]] | None:
+    """Return the ring rounded, without needless points, counterclockwise; None when it has no area."""
+    points: list[Point] = []
+    for lon, lat in ring:
+        point = (round(lon, _DECIMALS) + 0.0, round(lat, _DECIMALS) + 0.0)
+        if not points or point != points[-1]:
+            points.append(point)
+    if len(points) < 4 or abs(_area(points)) < _MIN_AREA_SQUARE_DEGREES:
+        return None
+    if _area(points) < 0:
+        points = points[::-1]
+    extent = max(max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
+    tolerance = max(10.0**-_DECIMALS, _CURVE_TOLERANCE * extent)
+    kept = [points[0]]
+    for point, after in pairwise(points[1:]):
+        if not _on_line(kept[-1], point, after, tolerance):
+            kept.append(point)
+    kept.append(points[-1])
+    return [list(point) for point in kept] if len(kept) >= 4 else None
+
+
+def _on_line(a: Point, b: Point, c: Point, tolerance: float) -> bool:
+    """Return whether b lies on the line through a and c, within ``tolerance`` degrees."""
+    length = math.hypot(c[0] - a[0], c[1] - a[1])
+    cross = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return length > 0 and abs(cross) / length <= tolerance
+
+
+def _area(ring: Sequence[Point]) -> float:
+    """Return the signed area of a closed ring in square degrees, positive when counterclockwise (shoelace)."""
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring)) / 2

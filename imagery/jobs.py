@@ -1,0 +1,191 @@
+"""The states of an ingest job and who may move it between them.
+
+QUEUED -> RUNNING -> READY, or FAILED, or CANCELLED; RUNNING -> QUEUED after a crash. A worker owns a job while the row
+says RUNNING with the attempt number of its claim; every later write asks for exactly that, so a worker that was
+thought dead cannot spoil what its successor does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from imagery.models import IngestJob, Scene
+from imagery.querysets import JobQuerySet
+from imagery.tiling import FINEST_SIDE_PIXELS
+
+MAX_ATTEMPTS: Final = 3
+_BEATS_PER_STALE: Final = 6
+_log = logging.getLogger(__name__)
+
+State = IngestJob.State
+
+
+def stale_before() -> datetime:
+    """Return the moment before which a running job's last sign of life means that its worker is dead."""
+    return timezone.now() - timedelta(seconds=settings.INGEST_STALE_SECONDS)
+
+
+def claimable() -> JobQuerySet:
+    """Return the jobs a worker may take: queued ones, and running ones whose worker is dead."""
+    return IngestJob.objects.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING, heartbeat_at__lt=stale_before()))
+
+
+def jobs_claim(*, most: int, job_id: UUID | None = None) -> list[IngestJob]:
+    """Take the oldest claimable job and, if it is small and new, up to ``most`` of its kind; return them RUNNING.
+
+    Small scenes (a single window) are worth encoding together. A job whose worker died before is taken alone, so
+    that a picture that kills workers cannot use up the attempts of its neighbours. Jobs out of attempts become
+    FAILED and are not returned. Workers never wait for each other here (SKIP LOCKED).
+    """
+    with transaction.atomic():
+        while True:
+            rows = claimable().select_related("scene").order_by("created_at", "pk")
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
+            first = (rows.filter(pk=job_id) if job_id else rows).first()
+            if first is None:
+                return []
+            if first.attempts >= MAX_ATTEMPTS:
+                _out_of_attempts(first)
+                continue
+            jobs = [first]
+            if most > 1 and job_id is None and first.attempts == 0 and _is_small(first.scene):
+                side = FINEST_SIDE_PIXELS
+                small = rows.filter(attempts=0, scene__width__lte=side, scene__height__lte=side, state=State.QUEUED)
+                jobs += list(small.exclude(pk=first.pk)[: most - 1])
+            now = timezone.now()
+            for job in jobs:
+                job.state, job.attempts, job.reason = State.RUNNING, job.attempts + 1, ""
+                job.heartbeat_at, job.finished_at = now, None
+                job.started_at = job.started_at or now
+            IngestJob.objects.bulk_update(
+                jobs, ["state", "attempts", "reason", "heartbeat_at", "started_at", "finished_at"]
+            )
+            return jobs
+
+
+def _is_small(scene: Scene | None) -> bool:
+    return scene is not None and max(scene.width, scene.height) <= FINEST_SIDE_PIXELS
+
+
+def _out_of_attempts(job: IngestJob) -> None:
+    reason = _("The worker stopped %(times)d times while it was working on this file; it was not tried again.") % {
+        "times": job.attempts
+    }
+    _finish_failed(job, job.reason or reason, retryable=True)
+
+
+def owned(jobs: Iterable[IngestJob]) -> JobQuerySet:
+    """Return those of ``jobs`` that still belong to the caller's claim."""
+    claims = Q(pk__in=[])
+    for job in jobs:
+        claims |= Q(pk=job.pk, attempts=job.attempts)
+    return IngestJob.objects.filter(claims, state=State.RUNNING)
+
+
+def jobs_lock_owned(jobs: Sequence[IngestJob]) -> set[UUID]:
+    """Lock (until the transaction ends) those of ``jobs`` that are still the caller's; return their ids."""
+    return set(owned(jobs).order_by("pk").select_for_update().values_list("pk", flat=True))
+
+
+def job_progress(job: IngestJob, *, done: int, total: int) -> None:
+    """Store how far an owned, locked job is, which is also a sign of life."""
+    owned([job]).update(done=done, total=total, heartbeat_at=timezone.now())
+
+
+def job_ready(job: IngestJob, *, total: int) -> None:
+    """Make an owned, locked job and its scene READY, together."""
+    now = timezone.now()
+    if owned([job]).update(
+        state=State.READY, done=total, total=total, reason="", retryable=False, heartbeat_at=now, finished_at=now
+    ):
+        Scene.objects.filter(pk=job.scene_id).update(status=Scene.Status.READY, updated_at=now)
+
+
+def job_failed(job: IngestJob, reason: str, *, retryable: bool) -> bool:
+    """End an owned job as FAILED; its scene, where it stays, too. Return False when the job is no longer owned."""
+    with transaction.atomic():
+        if job.pk not in jobs_lock_owned([job]):
+            return False
+        _finish_failed(job, reason, retryable=retryable)
+        return True
+
+
+def _finish_failed(job: IngestJob, reason: str, *, retryable: bool) -> None:
+    now = timezone.now()
+    IngestJob.objects.filter(pk=job.pk).update(
+        state=State.FAILED, reason=reason, retryable=retryable, finished_at=now, heartbeat_at=now
+    )
+    Scene.objects.filter(pk=job.scene_id).exclude(status=Scene.Status.READY).update(
+        status=Scene.Status.FAILED, updated_at=now
+    )
+
+
+def job_crashed(job: IngestJob, error: BaseException) -> bool:
+    """Queue an owned job again after an unexpected error, or end it when it is out of attempts.
+
+    Return True when it is queued again (the caller must see to a task).
+    """
+    said = " ".join(str(error).split())[:500]
+    reason = _("Unexpected error (%(kind)s: %(message)s).") % {"kind": type(error).__name__, "message": said}
+    if job.attempts < MAX_ATTEMPTS:
+        return bool(owned([job]).update(state=State.QUEUED, reason=reason))
+    tried = _("It was tried %(times)d times; the worker's log has the details.") % {"times": job.attempts}
+    job_failed(job, f"{reason} {tried}", retryable=True)
+    return False
+
+
+def jobs_hand_back(jobs: Iterable[IngestJob]) -> None:
+    """Queue owned jobs again that were not begun (the worker is told to end); the claim does not count."""
+    owned(jobs).update(state=State.QUEUED, attempts=F("attempts") - 1)
+
+
+def stale_jobs_release() -> list[UUID]:
+    """Move running jobs of dead workers back to QUEUED, or to FAILED when out of attempts; return the queued ones."""
+    released: list[UUID] = []
+    with transaction.atomic():
+        stale = IngestJob.objects.filter(state=State.RUNNING, heartbeat_at__lt=stale_before())
+        for job in stale.order_by("pk").select_for_update(skip_locked=True):
+            if job.attempts >= MAX_ATTEMPTS:
+                _out_of_attempts(job)
+                continue
+            IngestJob.objects.filter(pk=job.pk).update(state=State.QUEUED)
+            released.append(job.pk)
+    return released
+
+
+@contextmanager
+def beating(jobs: Sequence[IngestJob]) -> Iterator[None]:
+    """Give ``jobs`` a sign of life every few seconds for the length of the block, from a thread of its own."""
+    over = threading.Event()
+    pause = settings.INGEST_STALE_SECONDS / _BEATS_PER_STALE
+
+    def beat() -> None:
+        try:
+            while not over.wait(pause):
+                try:
+                    owned(jobs).update(heartbeat_at=timezone.now())
+                except DatabaseError as error:
+                    _log.warning("heartbeat was not stored: %s", error)
+                    connection.close()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name="ingest-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

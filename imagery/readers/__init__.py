@@ -1,0 +1,76 @@
+"""Reading imagery. ``open_scene`` is the one door: it picks the reader by what the files are, not by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window, fit_within
+from imagery.readers.errors import MismatchedBands, TruncatedImage, UnreadableImage
+from imagery.readers.formats import FACTS, HEAD_BYTES, Format, describe_unknown, sniff
+
+__all__ = [
+    "BandInfo",
+    "Format",
+    "ImageData",
+    "MismatchedBands",
+    "Reader",
+    "Size",
+    "TruncatedImage",
+    "UnreadableImage",
+    "Window",
+    "fit_within",
+    "open_scene",
+    "sniff_file",
+]
+
+
+def sniff_file(path: Path, *, name: str = "") -> Format:
+    """Return the format of a file by its first bytes. Raises UnreadableImage naming what it seems to be instead."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise UnreadableImage(
+            _("%(file)s cannot be opened: %(reason)s.") % {"file": name or path.name, "reason": error.strerror or error}
+        ) from error
+    found = sniff(head[:HEAD_BYTES])
+    if found is None:
+        raise UnreadableImage(
+            _("%(file)s is not an image the portal reads: it is %(found)s.")
+            % {"file": name or path.name, "found": describe_unknown(head)},
+            code="not_an_image",
+        )
+    return found
+
+
+def open_scene(files: Mapping[str, Path], *, names: Mapping[str, str] | None = None) -> Reader:
+    """Open the files of a scene: one under any key, or bands under the keys ``red``, ``green`` and ``blue``.
+
+    ``names`` are the names to use in messages. Raises UnreadableImage or MismatchedBands; never a library's error.
+    """
+    from imagery.readers.bandset import COLOURS, BandSetReader
+    from imagery.readers.geotiff import GeoRasterReader
+    from imagery.readers.raster import RasterReader
+
+    names = names or {}
+    if all(colour in files for colour in COLOURS):
+        formats = {key: sniff_file(files[key], name=names.get(key, "")) for key in COLOURS}
+        for key, format in formats.items():
+            if FACTS[format].whole_image:
+                raise MismatchedBands(
+                    _("%(file)s is %(format)s; band files must be GeoTIFF or JPEG 2000.")
+                    % {"file": names.get(key, files[key].name), "format": FACTS[format].label}
+                )
+        return BandSetReader({key: (files[key], formats[key]) for key in COLOURS}, names=names)
+    if len(files) != 1:
+        raise MismatchedBands(
+            _("A scene of several files needs red, green and blue bands; found %(keys)s.")
+            % {"keys": ", ".join(sorted(files))}
+        )
+    key, path = next(iter(files.items()))
+    name = names.get(key, path.name)
+    format = sniff_file(path, name=name)
+    return (RasterReader if FACTS[format].whole_image else GeoRasterReader)(path, format, name=name)

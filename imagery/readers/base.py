@@ -1,0 +1,145 @@
+"""What every reader of imagery offers: pixels by windows, with their georeference."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagery.geometry import Footprint, apply, footprint_of_grid, gsd_of_grid, window_transform
+from imagery.readers.formats import Format
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from rasterio.crs import CRS
+
+Window: TypeAlias = tuple[int, int, int, int]
+"""(x, y, width, height) in pixels of the full resolution, y downwards."""
+Size: TypeAlias = tuple[int, int]
+"""(width, height) in pixels."""
+Bounds: TypeAlias = tuple[float, float, float, float]
+"""(left, bottom, right, top) in units of the CRS."""
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """One band: its ``name`` (B04, red, band 1), its colour ``role`` (red, green, blue, grey, alpha or empty)."""
+
+    name: str
+    role: str = ""
+    description: str = ""
+
+    def as_stac(self) -> dict[str, str]:
+        """Return the band as an entry of STAC's ``bands``."""
+        return {"name": self.name} | ({"description": self.description} if self.description else {})
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Pixels with their georeference.
+
+    ``array`` is (bands, h, w) in the file's own type as read, or (h, w, 3) uint8 once rendered; ``mask`` is
+    (h, w) bool, True where there is data. ``bounds`` are in ``crs``; both are None without georeference or when
+    the grid is rotated (``bounds`` only).
+    """
+
+    array: NDArray[Any]
+    mask: NDArray[np.bool_]
+    bounds: Bounds | None = None
+    crs: str | None = None
+
+
+def fit_within(size: Size, longest: int) -> Size:
+    """Return ``size`` scaled down (never up) so that its longest side is at most ``longest``; no side below 1."""
+    factor = min(1.0, longest / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+class Reader(ABC):
+    """An open scene. Use as a context manager; not for several threads at once.
+
+    Subclasses set the attributes below when they open. ``transform`` maps pixel corners (x right, y down) to
+    ``crs`` coordinates; grids stored south-up or mirrored are presented north-up. ``note`` says why a scene that
+    claims a position has none.
+    """
+
+    format: Format
+    width: int
+    height: int
+    dtype: str
+    bands: tuple[BandInfo, ...]
+    rgb: tuple[int, int, int]
+    """Positions in ``bands`` to show as red, green and blue."""
+    crs: CRS | None = None
+    transform: Affine | None = None
+    note: str = ""
+    acquired: datetime | None = None
+    display_ready: bool = False
+    """Whether the bands of ``rgb`` are meant for the eye as they are (8 bit), so that no stretch is applied."""
+
+    @abstractmethod
+    def read(
+        self, window: Window | None = None, out_size: Size | None = None, bands: tuple[int, ...] | None = None
+    ) -> ImageData:
+        """Return (bands, h, w) of ``window`` (None: the whole scene), resampled to ``out_size`` (width, height).
+
+        ``bands`` are positions in ``self.bands``; None reads those of ``rgb``. Raises UnreadableImage.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def band_count(self) -> int:
+        """How many bands the scene has."""
+        return len(self.bands)
+
+    @property
+    def whole(self) -> Window:
+        """The window of the whole scene."""
+        return (0, 0, self.width, self.height)
+
+    @property
+    def proj_code(self) -> str:
+        """The CRS as ``EPSG:32618`` (STAC ``proj:code``), empty when unknown or without a code."""
+        if self.crs is None:
+            return ""
+        authority = self.crs.to_authority()
+        return ":".join(authority) if authority else ""
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """Outline on Earth (lon, lat; WGS 84), or None when it cannot be told with certainty."""
+        if self.crs is None or self.transform is None:
+            return None
+        return footprint_of_grid(self.crs, self.transform, self.width, self.height)
+
+    @property
+    def gsd_m(self) -> float | None:
+        """Ground sample distance in metres at the scene's centre, or None."""
+        if self.crs is None or self.transform is None:
+            return None
+        return gsd_of_grid(self.crs, self.transform, self.width, self.height)
+
+    def bounds_of(self, window: Window) -> Bounds | None:
+        """Return the bounds of ``window`` in units of ``crs``; None without position or on a rotated grid."""
+        if self.crs is None or self.transform is None or not self.transform.is_rectilinear:
+            return None
+        grid = window_transform(self.transform, window)
+        left, top = apply(grid, 0, 0)
+        right, bottom = apply(grid, window[2], window[3])
+        return (min(left, right), min(bottom, top), max(left, right), max(bottom, top))

@@ -1,0 +1,99 @@
+"""Which image formats are read, told by their first bytes and never by their name."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+HEAD_BYTES: Final = 64
+"""How many leading bytes :func:`sniff` wants."""
+
+
+class Format(StrEnum):
+    """A file format the portal reads."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    TIFF = "tiff"
+    JPEG2000 = "jpeg2000"
+
+
+@dataclass(frozen=True)
+class FormatFacts:
+    """What a format is called, its file name extensions (the first is the usual one) and its media type."""
+
+    label: str
+    extensions: tuple[str, ...]
+    media_type: str
+    whole_image: bool
+    """Whether the image must be decoded in memory as a whole (it cannot be read by windows)."""
+
+
+FACTS: Final[dict[Format, FormatFacts]] = {
+    Format.PNG: FormatFacts("PNG", (".png",), "image/png", True),
+    Format.JPEG: FormatFacts("JPEG", (".jpg", ".jpeg", ".jpe"), "image/jpeg", True),
+    Format.WEBP: FormatFacts("WebP", (".webp",), "image/webp", True),
+    Format.TIFF: FormatFacts("GeoTIFF", (".tif", ".tiff", ".gtiff"), "image/tiff; application=geotiff", False),
+    Format.JPEG2000: FormatFacts("JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c"), "image/jp2", False),
+}
+EXTENSIONS: Final = frozenset(extension for facts in FACTS.values() for extension in facts.extensions)
+"""Every accepted file name extension, lower case, with its dot."""
+
+# What people send by mistake, so that a refusal can name it. Offsets are in bytes.
+_OTHERS: Final[tuple[tuple[int, bytes, str], ...]] = (
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive (also SAFE, KMZ or an office document)"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"7z\xbc\xaf", "a 7-Zip archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x89HDF", "an HDF5 or netCDF-4 file"),
+    (0, b"CDF", "a netCDF file"),
+    (0, b"NITF", "a NITF file"),
+    (0, b"SQLite format 3", "an SQLite or GeoPackage file"),
+    (4, b"ftypheic", "a HEIC picture"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftyp", "a video"),
+    (0, b"<?xml", "an XML file"),
+    (0, b"<", "a web page or XML file"),
+    (0, b"{", "a JSON file"),
+)
+
+
+def sniff(head: bytes) -> Format | None:
+    """Return the format whose signature ``head`` (the first :data:`HEAD_BYTES` bytes) carries, or None."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if head.startswith(b"\xff\xd8\xff"):
+        return Format.JPEG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return Format.WEBP
+    if head[:4] in {b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"}:  # classic TIFF and BigTIFF
+        return Format.TIFF
+    if head.startswith((b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):  # JP2 box or bare codestream
+        return Format.JPEG2000
+    return None
+
+
+def describe_unknown(head: bytes) -> str:
+    """Return in words what a file that is no image seems to be."""
+    for offset, signature, name in _OTHERS:
+        if head[offset : offset + len(signature)] == signature:
+            return name
+    if head and all(byte in b"\t\n\r\f" or 32 <= byte < 127 for byte in head):
+        return "a text file"
+    return "of an unknown format"
+
+
+def format_of_extension(filename: str) -> Format | None:
+    """Return the format that a file name promises, or None."""
+    suffix = Path(filename).suffix.lower()
+    return next((fmt for fmt, facts in FACTS.items() if suffix in facts.extensions), None)
+
+
+def accepted_extensions() -> str:
+    """Return the accepted extensions for messages and file pickers: ``.png, .jpg, ...``."""
+    return ", ".join(extension for facts in FACTS.values() for extension in facts.extensions[:2])

@@ -1,0 +1,165 @@
+"""PNG, JPEG and WebP through Pillow (16-bit PNG through GDAL): pictures decoded in memory as a whole."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
+from imagery.readers.errors import UnreadableImage
+from imagery.readers.formats import Format
+
+# Pillow's own guard (it refuses twice this) stands behind our check of the header.
+Image.MAX_IMAGE_PIXELS = settings.PILLOW_MAX_PIXELS
+
+_PILLOW_NAMES: Final = {Format.PNG: "PNG", Format.JPEG: "JPEG", Format.WEBP: "WEBP"}
+_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError, MemoryError)
+_RGB: Final = (BandInfo("red", "red"), BandInfo("green", "green"), BandInfo("blue", "blue"))
+_GREY: Final = (BandInfo("grey", "grey"),)
+_TURNED: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height.
+
+
+class RasterReader(Reader):
+    """A picture without georeference. EXIF orientation is applied; palettes and CMYK become RGB; alpha is the mask."""
+
+    def __init__(self, path: Path, format: Format, *, name: str = "") -> None:
+        """Read the header only. Raises UnreadableImage."""
+        self.path, self.format, self.name = path, format, name or path.name
+        self._pixels: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
+        try:
+            self._image = Image.open(path, formats=[_PILLOW_NAMES[format]])
+            self._mode, size = self._image.mode, self._image.size
+            exif = self._image.getexif()
+        except _ERRORS as error:
+            raise unreadable(self.name, error) from error
+        turned = exif.get(ExifTags.Base.Orientation) in _TURNED
+        self.width, self.height = (size[1], size[0]) if turned else size
+        self._deep = format is Format.PNG and png_bit_depth(path) == 16
+        grey = self._mode in {"L", "LA", "1", "I", "I;16", "I;16B", "F"}
+        self.bands = _GREY if grey else _RGB
+        self.rgb = (0, 0, 0) if grey else (0, 1, 2)
+        self.dtype = "uint16" if self._deep else "uint8"
+        self.display_ready = not self._deep
+        self.acquired = _acquired(exif)
+
+    def read(
+        self, window: Window | None = None, out_size: Size | None = None, bands: tuple[int, ...] | None = None
+    ) -> ImageData:
+        x, y, width, height = window or self.whole
+        chosen = self.rgb if bands is None else bands
+        if window is None and out_size is not None and self._pixels is None and self._can_draft(out_size):
+            array, mask = self._decode(draft=out_size)
+        else:
+            if self._pixels is None:
+                self._pixels = self._decode()
+            array, mask = self._pixels
+            array, mask = array[:, y : y + height, x : x + width], mask[y : y + height, x : x + width]
+        array = array[list(chosen)]
+        if out_size is not None and out_size != (array.shape[2], array.shape[1]):
+            array, mask = resample(array, mask, out_size)
+        return ImageData(array=array, mask=mask)
+
+    def close(self) -> None:
+        self._pixels = None
+        self._image.close()
+
+    def _can_draft(self, out_size: Size) -> bool:
+        """Whether JPEG's scaled decoding gives at least ``out_size`` for a quarter of the work or less."""
+        return self.format is Format.JPEG and self.width >= 2 * out_size[0] and self.height >= 2 * out_size[1]
+
+    def _decode(self, draft: Size | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return (bands, h, w) and its mask; with ``draft`` of any size of at least that."""
+        if self._deep:
+            return _decode_deep(self.path, self.name)
+        try:
+            with Image.open(self.path, formats=[_PILLOW_NAMES[self.format]]) as image:
+                if draft is not None:
+                    image.draft(None, (max(draft), max(draft)))
+                image.load()
+                picture = ImageOps.exif_transpose(image)
+                return _to_bands(picture)
+        except _ERRORS as error:
+            raise unreadable(self.name, error) from error
+
+
+def png_bit_depth(path: Path) -> int:
+    """Return the bits per sample in a PNG's header (IHDR: byte 24); 0 when the header is cut off."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[24] if len(head) == 25 else 0
+
+
+def resample(array: NDArray[Any], mask: NDArray[np.bool_], size: Size) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return (bands, h, w) and (h, w) at ``size``: averages when shrinking, bilinear when growing; keeps the type."""
+    shrinking = size[0] * size[1] < array.shape[1] * array.shape[2]
+    method = Image.Resampling.BOX if shrinking else Image.Resampling.BILINEAR
+    as_bytes = array.dtype == np.uint8
+    planes = [
+        np.asarray(Image.fromarray(plane if as_bytes else plane.astype(np.float32)).resize(size, method))
+        for plane in array
+    ]
+    resized = np.stack(planes)
+    if not as_bytes and np.issubdtype(array.dtype, np.integer):
+        resized = np.rint(resized)
+    small = mask if mask.all() else np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    if small.shape != (size[1], size[0]):
+        small = np.ones((size[1], size[0]), dtype=np.bool_)
+    return resized.astype(array.dtype), small
+
+
+def unreadable(name: str, error: BaseException) -> UnreadableImage:
+    """Return our error for a library's, in words that fit a person."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "truncated" in text or "unexpected end" in text.lower():
+        return UnreadableImage(_("%(file)s is damaged: the file ends too early.") % {"file": name}, code="truncated")
+    return UnreadableImage(_("%(file)s cannot be decoded: %(reason)s.") % {"file": name, "reason": text.rstrip(".")})
+
+
+def _to_bands(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    transparent = picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info
+    grey = picture.mode in {"L", "LA", "1"}
+    if transparent:
+        pixels = np.asarray(picture.convert("RGBA"))
+        return _planes(pixels[..., :1] if grey else pixels[..., :3]), pixels[..., 3] > 0
+    pixels = np.asarray(picture.convert("L"))[..., None] if grey else np.asarray(picture.convert("RGB"))
+    return _planes(pixels), np.ones(pixels.shape[:2], dtype=np.bool_)
+
+
+def _planes(pixels: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+
+
+def _decode_deep(path: Path, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a 16-bit PNG at its full depth (Pillow would cut colour to 8 bits, which turns 12-bit data black)."""
+    from imagery.readers.geotiff import open_dataset, translated
+
+    with translated(name), open_dataset(path, ("PNG",)) as dataset:
+        colours = 3 if dataset.count >= 3 else 1
+        array = dataset.read(list(range(1, colours + 1)))
+        alpha = dataset.count in {2, 4}
+        mask = dataset.read(dataset.count) > 0 if alpha else dataset.dataset_mask() > 0
+    return array, mask
+
+
+def _acquired(exif: Image.Exif) -> datetime | None:
+    """Return when a picture was taken if the file says so without doubt: GPS time (UTC) or a time with its offset."""
+    with suppress(*_ERRORS, TypeError, ZeroDivisionError, KeyError, OverflowError):
+        gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
+        if ExifTags.GPS.GPSDateStamp in gps and ExifTags.GPS.GPSTimeStamp in gps:
+            day = datetime.strptime(str(gps[ExifTags.GPS.GPSDateStamp]).strip("\0 "), "%Y:%m:%d").replace(tzinfo=UTC)
+            hours, minutes, seconds = (float(part) for part in gps[ExifTags.GPS.GPSTimeStamp])
+            return day + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        taken = str(details[ExifTags.Base.DateTimeOriginal]).strip("\0 ")
+        offset = str(details[ExifTags.Base.OffsetTimeOriginal]).strip("\0 ")
+        return datetime.strptime(taken + offset, "%Y:%m:%d %H:%M:%S%z")
+    return None

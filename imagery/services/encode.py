@@ -1,0 +1,247 @@
+"""From claimed jobs to READY scenes: read and draw in threads, encode in batches, store batch by batch.
+
+Every write is an upsert, so running a job again is harmless; a second attempt goes on where the first was cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from imagery.encoders.base import ImageTextEncoder
+from imagery.jobs import beating, job_crashed, job_failed, job_progress, job_ready, jobs_lock_owned
+from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
+from imagery.services.prepare import Broken, Opened, Pixels, Preparation, StoredPicture, Work
+from imagery.services.scenes import scene_discard
+from imagery.storage import AssetMissing, asset_path
+from imagery.thumbnails import MEDIA_TYPE
+from imagery.tiling import TileWindow
+from rsportal.errors import InvalidInput, RsportalError
+from rsportal.logs import job_logging
+
+BATCH_IMAGES: Final = 16
+_THREADS: Final = 2
+_AHEAD: Final = 2 * BATCH_IMAGES
+_WINDOW_FIELDS: Final = ("level", "x", "y", "width", "height")
+_log = logging.getLogger(__name__)
+
+
+def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageTextEncoder) -> list[UUID]:
+    """Bring claimed jobs to an end; return those that crashed and are QUEUED again.
+
+    One job's failure is its own: refused pictures end FAILED without a scene, unexpected errors are tried again.
+    Raises only what concerns all of them (the database is gone, the encoder cannot compute); they stay RUNNING
+    then, and are taken up when their heartbeat is old.
+    """
+    run = _Run(encoder=encoder, model=model)
+    works = [work for job in jobs if (work := run.begin(job)) is not None]
+    with (
+        beating(jobs),
+        Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
+    ):
+        for event in events:
+            match event:
+                case Opened():
+                    run.opened(event)
+                case Pixels():
+                    run.pixels(event)
+                case Broken():
+                    run.broken(event)
+        run.flush()
+    return run.again
+
+
+def embeddings_store(*, encoder: Encoder, tile_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+    """Store (n, d) unit rows as half precision for ``tile_ids``; a tile's earlier vector is replaced."""
+    Embedding.objects.bulk_create(
+        [Embedding(encoder=encoder, tile_id=tile, vector=row) for tile, row in zip(tile_ids, vectors, strict=True)],
+        update_conflicts=True,
+        unique_fields=["encoder", "tile"],
+        update_fields=["vector"],
+    )
+
+
+@dataclass
+class _Progress:
+    work: Work
+    total: int
+    done: int
+    tiles: dict[TileWindow, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Run:
+    """The consumer's side: collects windows of any of its jobs into batches."""
+
+    encoder: Encoder
+    model: ImageTextEncoder
+    again: list[UUID] = field(default_factory=list)
+    _progress: dict[UUID, _Progress] = field(default_factory=dict)
+    _opened: list[Opened] = field(default_factory=list)
+    _batch: list[Pixels] = field(default_factory=list)
+
+    def begin(self, job: IngestJob) -> Work | None:
+        """Return what the threads need for a job; None when it ended already."""
+        if job.scene is None:
+            job_failed(job, "The scene was deleted.", retryable=False)
+            return None
+        assets = list(job.scene.assets.filter(role=Asset.Role.DATA))
+        try:
+            files = {asset.key: asset_path(asset) for asset in assets}
+        except AssetMissing as error:
+            job_failed(job, error.message, retryable=True)
+            return None
+        return Work(
+            job=job,
+            scene_id=job.scene.pk,
+            files=files,
+            names={asset.key: asset.filename for asset in assets},
+            embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 else frozenset(),
+        )
+
+    def opened(self, event: Opened) -> None:
+        """Note the scene's facts; they are stored with the next batch."""
+        embedded = sum(window in event.work.embedded for window in event.windows)
+        self._progress[event.work.job.pk] = _Progress(event.work, total=len(event.windows), done=embedded)
+        self._opened.append(event)
+
+    def pixels(self, event: Pixels) -> None:
+        """Add a window to the batch; a full one is encoded and stored."""
+        if not event.work.dropped:
+            self._batch.append(event)
+        if len(self._batch) >= BATCH_IMAGES:
+            self.flush()
+
+    def broken(self, event: Broken) -> None:
+        """End a job that cannot be read, or queue it again after a crash."""
+        job, error = event.work.job, event.error
+        self._drop(job.pk)
+        with job_logging(job.pk):
+            if isinstance(error, RsportalError):
+                _log.info("refused %s: %s", job.source_name, error.message)
+                job_refuse(job, error)
+            else:
+                _log.error("unexpected error with %s", job.source_name, exc_info=error)
+                if job_crashed(job, error):
+                    self.again.append(job.pk)
+
+    def _drop(self, job_id: UUID) -> None:
+        if progress := self._progress.pop(job_id, None):
+            progress.work.dropped = True
+        self._opened = [event for event in self._opened if event.work.job.pk != job_id]
+        self._batch = [event for event in self._batch if event.work.job.pk != job_id]
+
+    def flush(self) -> None:
+        """Encode the batch and store everything known so far, in one transaction."""
+        vectors = self.model.encode_images([event.image for event in self._batch])
+        with transaction.atomic():
+            for job_id in set(self._progress) - jobs_lock_owned([p.work.job for p in self._progress.values()]):
+                _log.info("job %s was cancelled or taken over", job_id)
+                kept = [event.work.job.pk != job_id for event in self._batch]
+                vectors = vectors[np.asarray(kept, dtype=bool)]
+                self._drop(job_id)
+            for event in self._opened:
+                _scene_store(event)
+            self._tiles_store()
+            touched = {event.work.job.pk for event in (*self._opened, *self._batch)}
+            ids = [self._progress[event.work.job.pk].tiles[event.window] for event in self._batch]
+            embeddings_store(encoder=self.encoder, tile_ids=ids, vectors=vectors)
+            for event in self._batch:
+                self._progress[event.work.job.pk].done += 1
+            for job_id in touched:
+                progress = self._progress[job_id]
+                if progress.done >= progress.total:
+                    job_ready(progress.work.job, total=progress.total)
+                else:
+                    job_progress(progress.work.job, done=progress.done, total=progress.total)
+        for job_id in touched:
+            if self._progress[job_id].done >= self._progress[job_id].total:
+                del self._progress[job_id]
+        self._opened, self._batch = [], []
+
+    def _tiles_store(self) -> None:
+        """Upsert the tiles of newly opened scenes and learn their ids; tiles of an older layout are removed."""
+        if not self._opened:
+            return
+        scenes = {event.work.scene_id: event for event in self._opened}
+        rows = [
+            Tile(scene_id=scene_id, **{name: getattr(window, name) for name in _WINDOW_FIELDS})
+            for scene_id, event in scenes.items()
+            for window in event.windows
+        ]
+        Tile.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
+        strangers = []
+        planned = {scene_id: set(event.windows) for scene_id, event in scenes.items()}
+        for pk, scene_id, *values in Tile.objects.filter(scene__in=scenes).values_list("pk", "scene", *_WINDOW_FIELDS):
+            window = TileWindow(**dict(zip(_WINDOW_FIELDS, values, strict=True)))
+            if window in planned[scene_id]:
+                self._progress[scenes[scene_id].work.job.pk].tiles[window] = pk
+            else:
+                strangers.append(pk)
+        if strangers:
+            Embedding.objects.filter(tile__in=strangers).delete()
+            Tile.objects.filter(pk__in=strangers).delete()
+
+
+def job_refuse(job: IngestJob, error: RsportalError) -> None:
+    """End a job whose picture cannot be used: FAILED with the reason; bad input also loses its scene and files.
+
+    A file that is only missing keeps its scene, so that it can be tried again once it is back.
+    """
+    bad_input = isinstance(error, InvalidInput)
+    with transaction.atomic():
+        if job_failed(job, error.message, retryable=not bad_input) and bad_input:
+            scene = Scene.objects.filter(pk=job.scene_id).exclude(status=Scene.Status.READY).first()
+            if scene is not None:
+                scene_discard(scene)
+
+
+def _embedded(scene: Scene, encoder: Encoder) -> frozenset[TileWindow]:
+    rows = Tile.objects.filter(scene=scene, embeddings__encoder=encoder).values_list(*_WINDOW_FIELDS)
+    return frozenset(TileWindow(**dict(zip(_WINDOW_FIELDS, row, strict=True))) for row in rows)
+
+
+def _scene_store(event: Opened) -> None:
+    """Store what reading told; what the person or program that added the scene said goes before it."""
+    facts, scene_id = event.facts, event.work.scene_id
+    fields = dict(facts.fields)
+    stored = Scene.objects.only("gsd", "datetime", "properties").get(pk=scene_id)
+    for name in ("gsd", "datetime"):
+        if getattr(stored, name) is not None:
+            fields.pop(name, None)
+    if facts.note:
+        fields["properties"] = {**stored.properties, "rsportal:georeference": facts.note}
+    Scene.objects.filter(pk=scene_id).update(**fields, updated_at=timezone.now())
+    _assets_store(
+        _asset(scene_id, "overview", Asset.Role.OVERVIEW, facts.overview),
+        _asset(scene_id, "thumbnail", Asset.Role.THUMBNAIL, facts.thumbnail),
+    )
+
+
+def _asset(scene_id: UUID, key: str, role: Asset.Role, stored: StoredPicture) -> Asset:
+    return Asset(
+        scene_id=scene_id,
+        key=key,
+        role=role,
+        path=stored.file.path,
+        managed=True,
+        filename=f"{key}.webp",
+        media_type=MEDIA_TYPE,
+        size=stored.file.size,
+        sha256=stored.file.sha256,
+        width=stored.picture.width,
+        height=stored.picture.height,
+    )
+
+
+def _assets_store(*assets: Asset) -> None:
+    values: Iterable[str] = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
+    Asset.objects.bulk_create(assets, update_conflicts=True, unique_fields=["scene", "key"], update_fields=list(values))

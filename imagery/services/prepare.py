@@ -1,0 +1,219 @@
+"""The part of an ingest that needs no database: open, measure, draw, cut. Runs in threads beside the encoder."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from PIL import Image
+
+from imagery.models import IngestJob
+from imagery.readers import Reader, Size, Window, open_scene
+from imagery.rendering import Renderer
+from imagery.storage import StoredFile, file_write
+from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
+from imagery.tiling import TileWindow, tile_windows, with_data
+
+_LONGEST_TO_SHORTEST: Final = 4
+"""Long strips are drawn for the encoder with at most this proportion."""
+_POLL_SECONDS: Final = 0.5
+
+
+@dataclass
+class Work:
+    """What a thread needs to know of one job. ``embedded``: windows that have their vector from an earlier attempt."""
+
+    job: IngestJob
+    scene_id: UUID
+    files: dict[str, Path]
+    names: dict[str, str]
+    embedded: frozenset[TileWindow] = frozenset()
+    dropped: bool = field(default=False, compare=False)
+    """Set by the consumer when nobody wants this job's results any more."""
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture written to the scene's folder."""
+
+    file: StoredFile
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """What reading a scene tells of it; field names as in ``imagery.models.Scene``."""
+
+    fields: dict[str, object]
+    note: str
+    overview: StoredPicture
+    thumbnail: StoredPicture
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The scene was read and drawn; ``windows`` are all its tiles."""
+
+    work: Work
+    facts: SceneFacts
+    windows: list[TileWindow]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One tile, ready for the encoder."""
+
+    work: Work
+    window: TileWindow
+    image: Image.Image
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The scene cannot be read, or something unexpected happened to it."""
+
+    work: Work
+    error: Exception
+
+
+Event: TypeAlias = Opened | Pixels | Broken
+
+
+def scene_events(work: Work, *, image_size: int) -> Iterator[Event]:
+    """Yield Opened and then Pixels for each window without a vector; Broken ends it early. Never raises."""
+    try:
+        with open_scene(work.files, names=work.names) as reader:
+            renderer = Renderer(reader)
+            size = _overview_size(reader)
+            overview = renderer.render(None, size)
+            windows = with_data(
+                tile_windows(reader.width, reader.height), overview.mask, width=reader.width, height=reader.height
+            )
+            yield Opened(work=work, facts=_facts(work, reader, overview.array), windows=windows)
+            for window in windows:
+                if work.dropped:
+                    return
+                if window in work.embedded:
+                    continue
+                whole = Image.fromarray(overview.array) if window.level == 0 else None
+                yield Pixels(work=work, window=window, image=_drawn(renderer, window, image_size, whole))
+    except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
+        yield Broken(work=work, error=error)
+
+
+def _overview_size(reader: Reader) -> Size:
+    from imagery.readers import fit_within
+
+    return fit_within((reader.width, reader.height), OVERVIEW_SIDE_PIXELS)
+
+
+def _drawn(renderer: Renderer, window: TileWindow, image_size: int, whole: Image.Image | None) -> Image.Image:
+    """Return the window with its shorter side at the encoder's size (never enlarged)."""
+    size = _size_for_encoder((window.width, window.height), image_size)
+    if whole is not None:
+        return whole if size == whole.size or whole.width < size[0] else whole.resize(size, Image.Resampling.BOX)
+    box: Window = window.box
+    return Image.fromarray(renderer.render(box, size).array)
+
+
+def _size_for_encoder(size: Size, image_size: int) -> Size:
+    shorter, longer = min(size), max(size)
+    factor = min(1.0, image_size / shorter, 1.0 if longer <= image_size else _LONGEST_TO_SHORTEST * image_size / longer)
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _facts(work: Work, reader: Reader, rgb: object) -> SceneFacts:
+    import numpy as np
+
+    pixels = np.asarray(rgb, dtype=np.uint8)
+    overview, thumbnail = overview_and_thumbnail(pixels)
+    stored_overview = StoredPicture(
+        file_write(overview.content, scene_id=work.scene_id, name="overview.webp"), overview
+    )
+    stored_thumbnail = StoredPicture(
+        file_write(thumbnail.content, scene_id=work.scene_id, name="thumbnail.webp"), thumbnail
+    )
+    footprint = reader.footprint
+    west, south, east, north = footprint.bbox if footprint else (None, None, None, None)
+    fields: dict[str, object] = {
+        "width": reader.width,
+        "height": reader.height,
+        "proj_code": reader.proj_code,
+        "footprint": footprint.geometry if footprint else None,
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "bands": [band.as_stac() for band in reader.bands],
+        "placeholder": placeholder(pixels),
+    }
+    if reader.gsd_m is not None:
+        fields["gsd"] = round(reader.gsd_m, 6)
+    if reader.acquired is not None:
+        fields["datetime"] = reader.acquired
+    return SceneFacts(fields=fields, note=reader.note, overview=stored_overview, thumbnail=stored_thumbnail)
+
+
+class Preparation:
+    """Runs :func:`scene_events` for several jobs in ``threads`` threads, at most ``ahead`` events ahead of the reader.
+
+    Iterate once inside a ``with`` block; leaving the block early ends the threads. The events of one job come in
+    order, those of different jobs mixed.
+    """
+
+    def __init__(self, works: Sequence[Work], *, image_size: int, threads: int, ahead: int) -> None:
+        self._works = iter(works)
+        self._lock = threading.Lock()
+        self._events: queue.Queue[Event | None] = queue.Queue(maxsize=ahead)
+        self._over = threading.Event()
+        self._image_size = image_size
+        self._threads = [
+            threading.Thread(target=self._run, name=f"prepare-{number}", daemon=True)
+            for number in range(max(1, min(threads, len(works))))
+        ]
+
+    def __enter__(self) -> Iterator[Event]:
+        for thread in self._threads:
+            thread.start()
+        return self._read()
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self) -> Iterator[Event]:
+        running = len(self._threads)
+        while running:
+            event = self._events.get()
+            if event is None:
+                running -= 1
+            else:
+                yield event
+
+    def _run(self) -> None:
+        try:
+            while not self._over.is_set():
+                with self._lock:
+                    work = next(self._works, None)
+                if work is None:
+                    return
+                for event in scene_events(work, image_size=self._image_size):
+                    if not self._put(event):
+                        return
+        finally:
+            self._put(None)
+
+    def _put(self, event: Event | None) -> bool:
+        while not self._over.is_set():
+            try:
+                self._events.put(event, timeout=_POLL_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -8,3 +8,6 @@ class ImageryConfig(AppConfig):
     name = "imagery"
     verbose_name = _("Imagery")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from imagery import checks  # noqa: F401  (registers the system checks)

@@ -196,6 +196,7 @@ FILE_UPLOAD_TEMP_DIR = None
 
 UPLOAD_MAX_BYTES = env.integer("RSPORTAL_UPLOAD_MAX_MB", 2048, minimum=1) * 1024 * 1024
 UPLOAD_MAX_PIXELS = env.integer("RSPORTAL_UPLOAD_MAX_MEGAPIXELS", 2000, minimum=1) * 1_000_000
+INGEST_STALE_SECONDS = env.integer("RSPORTAL_INGEST_STALE_SECONDS", 60, minimum=2)  # A job this long silent is dead.
 PILLOW_MAX_PIXELS = 100_000_000  # Whole-image formats (PNG, JPEG, WebP) are decoded in memory.
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -215,6 +216,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rsportal.api.parsers.LimitedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "rsportal.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "rsportal.api.problems.problem_details",
     "DEFAULT_THROTTLE_CLASSES": [
@@ -301,6 +303,8 @@ PROXY_COUNT = env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if env.flag("RSP
 REST_FRAMEWORK["NUM_PROXIES"] = PROXY_COUNT
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+READY_TOKEN = env.text("RSPORTAL_READY_TOKEN")  # A monitor that sends it is told why /readyz says no.
 
 # --- Logs -----------------------------------------------------------------------------------
 LOGGING = logging_config(

@@ -17,6 +17,6 @@ urlpatterns = [
     path("reset/<uidb64>/<token>/", views_password.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("profile/", views.ProfileView.as_view(), name="profile"),
     path("tokens/", views.token_create, name="token_create"),
-    path("tokens/<str:token_key>/revoke/", views.token_revoke, name="token_revoke"),
+    path("tokens/<slug:token_key>/revoke/", views.token_revoke, name="token_revoke"),
     path("language/", views.set_language, name="set_language"),
 ]

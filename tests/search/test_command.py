@@ -123,7 +123,7 @@ def test_a_disabled_account_is_named(owner, scene):
 
 
 def test_no_encoder_says_what_to_do(owner):
-    with pytest.raises(CommandError, match="manage.py encoder ensure"):
+    with pytest.raises(CommandError, match=r"manage\.py encoder ensure"):
         _call("harbour", "--as", "ada")
 
 

@@ -77,7 +77,7 @@ def test_limit_keeps_the_best(owner, collection):
 
 
 def test_without_an_encoder_it_says_what_to_do(owner):
-    with pytest.raises(Unavailable, match="manage.py encoder"):
+    with pytest.raises(Unavailable, match=r"manage\.py encoder"):
         _run(owner)
 
 

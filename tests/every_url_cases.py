@@ -1,0 +1,253 @@
+"""How to ask for every address of the portal, for the walk in ``tests/test_every_url.py``."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from imagery.models import Collection, IngestJob, Scene
+from rsportal.accounts.models import ApiToken, User
+from search.models import Event, Impression, Query, Ranking
+from tests.world import SHARED_TEXT, Holding
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request. ``open`` marks what a visitor without an account may have."""
+
+    path: str
+    method: str = "GET"
+    data: dict[str, Any] = field(default_factory=dict)
+    json: bool = False
+    open: bool = False
+    writes: bool = False
+    """Whether it changes what belongs to the person who asks, and so is left out of the walk as its owner."""
+
+    def send(self, client: Client) -> tuple[int, str]:
+        """Return the status and the body as text (binary bodies read as Latin-1), following no redirect."""
+        content_type = {"content_type": "application/json"} if self.json else {}
+        data: Any = self.data
+        if self.json:
+            data = json.dumps(self.data)
+        response = getattr(client, self.method.lower())(self.path, data, **content_type)
+        body = b"".join(response) if response.streaming else response.content
+        header = " ".join(f"{name}: {value}" for name, value in response.items())
+        return response.status_code, f"{header}\n{body.decode('latin-1')}"
+
+    def names(self, secret: str) -> bool:
+        """Tell whether the person who asks wrote this word, so that its echo tells nothing new."""
+        return secret in self.path.lower() or secret in json.dumps(self.data, default=str).lower()
+
+
+Make = Callable[[Holding], list[Ask]]
+
+
+def page(name: str, *, args: Callable[[Holding], list[Any]] = lambda _h: [], **options: Any) -> Make:
+    """Return a case of one GET (and of a POST where ``post`` gives its data)."""
+    post = options.pop("post", None)
+    query = options.pop("query", None)
+    get = options.pop("get", True)
+
+    def make(h: Holding) -> list[Ask]:
+        path = reverse(name, args=args(h))
+        asks = [Ask(path, data=query(h) if query else {}, **options)] if get else []
+        if post is not None:
+            asks.append(Ask(path, "POST", post(h) if callable(post) else post, **{"writes": True, **options}))
+        return asks
+
+    return make
+
+
+def api(name: str, *, args: Callable[[Holding], list[Any]] = lambda _h: [], **methods: Any) -> Make:
+    """Return a case of the API: GET, and for each of ``post``, ``patch``, ``put``, ``delete`` a JSON body."""
+
+    def make(h: Holding) -> list[Ask]:
+        path = reverse(f"api:{name}", args=args(h))
+        asks = [Ask(path, data=methods["query"](h) if "query" in methods else {})]
+        for method in ("post", "patch", "put", "delete"):
+            if method in methods:
+                body = methods[method](h) if callable(methods[method]) else methods[method]
+                asks.append(Ask(path, method.upper(), body, json=True, writes=True))
+        return asks
+
+    return make
+
+
+def scene_args(h: Holding) -> list[Any]:
+    return [h.scene_id]
+
+
+def slug_args(h: Holding) -> list[Any]:
+    return [h.slug]
+
+
+def both(*makes: Make) -> Make:
+    return lambda h: [ask for make in makes for ask in make(h)]
+
+
+_COLLECTION_FORM = {"title": "Taken over", "visibility": "all_users", "license": "", "description": ""}
+
+
+def autocomplete(app: str, model: str, name: str) -> Make:
+    """Return the question the administration asks while somebody types into a field."""
+    return page(
+        "admin:autocomplete",
+        query=lambda h: {"app_label": app, "model_name": model, "field_name": name, "term": h.word},
+    )
+
+
+def event_data(h: Holding) -> dict[str, str]:
+    return {"token": h.hit_token, "kind": "dislike"}
+
+
+CASES: dict[str, Make] = {
+    # accounts
+    "login": page("login", post={"username": "alice", "password": "wrong"}, open=True),
+    "logout": page("logout", get=False, post={}),
+    "signup": page("signup", post={"username": "x"}, open=True),
+    "password_change": page("password_change", post={"old_password": "x"}),
+    "password_change_done": page("password_change_done"),
+    "password_reset": page("password_reset", post={"email": "zanzibar@example.org"}, open=True),
+    "password_reset_done": page("password_reset_done", open=True),
+    "password_reset_confirm": page("password_reset_confirm", args=lambda _h: ["MQ", "set-password"], open=True),
+    "profile": page("profile", post={"email": "not an address"}),
+    "token_create": page("token_create", get=False, post={"token-name": "", "token-days": "1"}),
+    "token_revoke": page("token_revoke", args=lambda h: [h.token_key], get=False, post={}),
+    "set_language": page("set_language", get=False, post={"language": "en"}, open=True),
+    # health
+    "healthz": page("healthz", open=True),
+    "readyz": page("readyz", open=True),
+    # search
+    "search:home": both(
+        page("search:home"),
+        page("search:home", query=lambda _h: {"q": SHARED_TEXT}),
+        page("search:home", query=lambda h: {"q": SHARED_TEXT, "collection": h.slug}),
+        page("search:home", query=lambda h: {"q": SHARED_TEXT, "ranking": str(h.ranking_id)}),
+    ),
+    "search:progress": page("search:progress"),
+    "search:open": page("search:open", args=lambda h: [h.hit_token], writes=True),
+    "search:event": page("search:event", get=False, post=event_data),
+    "search:history": page("search:history"),
+    "search:history_export": page("search:history_export"),
+    "search:history_erase": page(
+        "search:history_erase", query=lambda h: {"query": h.query_id}, post=lambda h: {"query": h.query_id}
+    ),
+    # catalogue
+    "imagery:scene": page("imagery:scene", args=scene_args),
+    "imagery:scene_delete": page("imagery:scene_delete", args=scene_args, post={}),
+    "imagery:thumbnail": page("imagery:thumbnail", args=scene_args),
+    "imagery:overview": page("imagery:overview", args=scene_args),
+    "imagery:original": page("imagery:original", args=lambda h: [h.scene_id, "data"]),
+    "imagery:upload": both(
+        page("imagery:upload", query=lambda h: {"collection": h.slug}),
+        page("imagery:upload", get=False, post=lambda h: {"collection": h.collection_id, "files": ""}),
+        page("imagery:upload", get=False, post=lambda h: {"collection": h.slug, "files": ""}),
+    ),
+    "imagery:jobs": both(page("imagery:jobs"), page("imagery:jobs", query=lambda h: {"batch": str(h.batch)})),
+    "imagery:job_row": page("imagery:job_row", args=lambda h: [h.failed_id]),
+    "imagery:job_retry": page("imagery:job_retry", args=lambda h: [h.failed_id], get=False, post={}),
+    "imagery:job_cancel": page("imagery:job_cancel", args=lambda h: [h.waiting_id], get=False, post={}),
+    "imagery:collections": page("imagery:collections"),
+    "imagery:collection": page("imagery:collection", args=slug_args),
+    "imagery:collection_create": page("imagery:collection_create", post={"title": ""}),
+    "imagery:collection_edit": page("imagery:collection_edit", args=slug_args, post=_COLLECTION_FORM),
+    "imagery:collection_delete": page("imagery:collection_delete", args=slug_args, post={}),
+    "imagery:member_set": page(
+        "imagery:member_set", args=slug_args, get=False, post={"username": "bob", "role": "editor"}
+    ),
+    "imagery:member_remove": page("imagery:member_remove", args=lambda h: [h.slug, h.owner_id], get=False, post={}),
+    # API
+    "api:root": api("root"),
+    "api:me": api("me"),
+    "api:schema": api("schema"),
+    "api:docs": api("docs"),
+    "api:nowhere": lambda h: [Ask(f"{reverse('api:root')}nowhere/{h.slug}")],
+    "api:collection-list": both(
+        api("collection-list", post={"title": ""}), api("collection-list", query=lambda h: {"q": h.word})
+    ),
+    "api:collection-detail": api(
+        "collection-detail", args=slug_args, patch={"title": "Taken over"}, put=_COLLECTION_FORM, delete={}
+    ),
+    "api:scene-list": both(
+        api("scene-list"),
+        api("scene-list", query=lambda h: {"collection": h.slug}),
+        api("scene-list", query=lambda h: {"q": h.word, "platform": f"{h.word}-1"}),
+        lambda h: [Ask(reverse("api:scene-list"), "POST", {"collection": h.slug, "file": ""}, writes=True)],
+    ),
+    "api:scene-detail": api("scene-detail", args=scene_args, patch={"title": "Taken"}, delete={}),
+    "api:scene-asset": both(
+        *(api("scene-asset", args=lambda h, key=key: [h.scene_id, key]) for key in ("data", "thumbnail", "overview"))
+    ),
+    "api:job-list": both(api("job-list"), api("job-list", query=lambda h: {"batch": str(h.batch)})),
+    "api:job-detail": api("job-detail", args=lambda h: [h.failed_id]),
+    "api:job-retry": api("job-retry", args=lambda h: [h.failed_id], post={}),
+    "api:job-cancel": api("job-cancel", args=lambda h: [h.waiting_id], post={}),
+    "api:search": both(
+        api("search", query=lambda _h: {"text": SHARED_TEXT}, post={"text": SHARED_TEXT}),
+        api("search", query=lambda h: {"text": SHARED_TEXT, "collections": h.slug}),
+        api("search", query=lambda h: {"ranking": str(h.ranking_id)}),
+    ),
+    "api:events": api("events", post=event_data, delete=event_data),
+    "api:history": api("history"),
+    # administration
+    "admin:index": page("admin:index"),
+    "admin:login": page("admin:login"),
+    "admin:logout": page("admin:logout", get=False, post={}),
+    "admin:password_change": page("admin:password_change"),
+    "admin:password_change_done": page("admin:password_change_done"),
+    "admin:autocomplete": both(
+        autocomplete("imagery", "scene", "collection"),
+        autocomplete("imagery", "collectionmember", "user"),
+        autocomplete("search", "query", "user"),
+    ),
+    "admin:jsi18n": page("admin:jsi18n"),
+    "admin:app_list": both(*(page("admin:app_list", args=lambda _h, app=app: [app]) for app in ("imagery", "search"))),
+}
+
+_ADMIN_KEYS: dict[type[Model], Callable[[Holding], Any]] = {
+    Collection: lambda h: h.collection_id,
+    Scene: lambda h: h.scene_id,
+    IngestJob: lambda h: h.failed_id,
+    Query: lambda h: h.query_id,
+    Ranking: lambda h: h.ranking_id,
+    Impression: lambda h: h.impression_id,
+    Event: lambda h: h.event_id,
+    User: lambda h: h.owner_id,
+    ApiToken: lambda h: h.token_key,
+}
+"""Key of a person's row in each model of the administration; models without private rows are asked with 1."""
+
+
+def admin_case(name: str) -> Make | None:
+    """Return the case of a page of a model in the administration, or None for another address."""
+    if name == "admin:auth_user_password_change":
+        return page(name, args=lambda h: [h.owner_id])
+    for model in admin.site._registry:
+        prefix = f"admin:{model._meta.app_label}_{model._meta.model_name}_"
+        if name.startswith(prefix):
+            return _model_case(name, name.removeprefix(prefix), _ADMIN_KEYS.get(model, lambda _h: 1))
+    return None
+
+
+def _model_case(name: str, action: str, key: Callable[[Holding], Any]) -> Make | None:
+    def choose(what: str, **more: str) -> Make:
+        return page(name, get=False, post=lambda h: {"action": what, "_selected_action": str(key(h)), **more})
+
+    if action == "changelist":
+        search = page(name, query=lambda h: {"q": h.word})
+        return both(page(name), search, choose("delete_selected", post="yes"), choose("retry"), choose("cancel"))
+    if action == "add":
+        return page(name, post={"title": ""})
+    bodies = {"change": _COLLECTION_FORM, "delete": {"post": "yes"}, "history": None}
+    if action not in bodies:
+        return None
+    make = page(name, args=lambda h: [key(h)], post=bodies[action])
+    if action != "change":
+        return make
+    # Django's older address of the same page has no name; it redirects here.
+    return both(make, lambda h: [Ask(ask.path.removesuffix("change/")) for ask in make(h)[:1]])

@@ -1,0 +1,163 @@
+"""A small world of people and collections in which every leak has a word of its own.
+
+Everything a person holds (titles, addresses, file names, reasons, queries) carries that person's ``word``. A page
+that shows the word to somebody who may not see the holding leaks, wherever on the page it stands.
+"""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from imagery.models import Asset, IngestJob
+from imagery.models.collection import Visibility
+from rsportal.accounts.models import User
+from rsportal.accounts.services import token_create
+from search.encode_query import query_text_normalise
+from search.models import Event, QueryVector
+from search.tokens import token_issue
+from tests.factories import active_encoder, axis, make_collection, make_event, make_scene, make_user
+from tests.staff import make_curator
+
+SHARED_TEXT = "what everybody asks"
+"""A query whose vector is kept, so that searching needs no model."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Keys of the things one person holds; ``word`` stands in all of their texts."""
+
+    word: str
+    owner_id: int
+    collection_id: int
+    slug: str
+    scene_id: uuid.UUID
+    failed_id: uuid.UUID
+    waiting_id: uuid.UUID
+    batch: uuid.UUID
+    content_hash: str
+    query_id: int
+    ranking_id: uuid.UUID
+    impression_id: int
+    event_id: int
+    hit_token: str
+    token_key: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what no one else may meet: the word and every unguessable key."""
+        keys = (self.scene_id, self.failed_id, self.waiting_id, self.batch, self.ranking_id)
+        return (self.word, *(str(key) for key in keys), self.content_hash)
+
+
+GHOST = Holding(
+    word="nowhere",
+    owner_id=2_000_000_000,
+    collection_id=2_000_000_000,
+    slug="nowhere-bays",
+    scene_id=uuid.UUID(int=1),
+    failed_id=uuid.UUID(int=2),
+    waiting_id=uuid.UUID(int=3),
+    batch=uuid.UUID(int=4),
+    content_hash="0" * 64,
+    query_id=2_000_000_000,
+    ranking_id=uuid.UUID(int=5),
+    impression_id=2_000_000_000,
+    event_id=2_000_000_000,
+    hit_token="nowhere",
+    token_key="nowhere",
+)
+"""Keys of things that do not exist: what is hidden must answer like them."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everybody and everything. ``hidden_from`` says whose holding somebody may not meet."""
+
+    alice: User
+    bob: User
+    curator: User
+    root: User
+    alices: Holding
+    bobs: Holding
+    members: Holding
+    """A collection for members: Alice is one, Bob and the curator are not."""
+
+    def hidden_from(self, user: User | None) -> list[Holding]:
+        """Return the holdings this person (None: a visitor without account) may not see any part of."""
+        if user is None:
+            return [self.alices, self.bobs, self.members]
+        seen = {self.alice: [self.alices, self.members], self.bob: [self.bobs], self.curator: []}[user]
+        return [each for each in (self.alices, self.bobs, self.members) if each not in seen]
+
+
+def make_holding(
+    owner: User, word: str, *, visibility: str = Visibility.PRIVATE, viewers: tuple[User, ...] = ()
+) -> Holding:
+    """Give a person a collection with a scene (and its files), jobs, a search with a click, and an API token."""
+    collection = make_collection(
+        f"{word}-bays", owner=owner, title=f"{word.title()} bays", description=f"About {word}.",
+        attribution=f"{word} office", visibility=visibility, viewers=viewers, license="CC-BY-4.0",
+    )  # fmt: skip
+    scene = make_scene(
+        collection, title=f"{word.title()} harbour", platform=f"{word}-1", files=True, bbox=(8.0, 53.0, 8.5, 53.5),
+        properties={"note": word}, created_by=owner, datetime=timezone.now(),
+    )  # fmt: skip
+    Asset.objects.filter(scene=scene, role=Asset.Role.DATA).update(filename=f"{word}.png")
+    batch = uuid.uuid4()
+    common = {"collection": collection, "created_by": owner, "batch": batch}
+    failed = IngestJob.objects.create(
+        source_name=f"{word}-broken.tif",
+        state=IngestJob.State.FAILED,
+        reason=f"{word}-broken.tif is no image.",
+        **common,
+    )
+    pending = make_scene(collection, title=f"{word.title()} to come", status="pending", files=True)
+    waiting = IngestJob.objects.create(source_name=f"{word}-next.tif", scene=pending, **common)
+    event = make_event(owner, scene, Event.Kind.LIKE)
+    ranking = event.impression.ranking
+    ranking.query.text = f"{word} at dusk"
+    ranking.query.save()
+    token, _plain = token_create(user=owner, name=f"{word} script", days=1)
+    return Holding(
+        word=word,
+        owner_id=owner.pk,
+        collection_id=collection.pk,
+        slug=collection.slug,
+        scene_id=scene.pk,
+        failed_id=failed.pk,
+        waiting_id=waiting.pk,
+        batch=batch,
+        content_hash=scene.content_hash,
+        query_id=ranking.query_id,
+        ranking_id=ranking.pk,
+        impression_id=event.impression_id,
+        event_id=event.pk,
+        hit_token=token_issue(impression_id=event.impression_id, user_id=owner.pk),
+        token_key=token.token_key,
+    )
+
+
+def make_world() -> World:
+    """Return the world: two people with a private collection each, one for members, a curator, a superuser."""
+    alice, bob, dora = make_user("alice"), make_user("bob"), make_user("dora")
+    remember_query(SHARED_TEXT)
+    return World(
+        alice=alice,
+        bob=bob,
+        curator=make_curator("carla"),
+        root=make_user("root", superuser=True),
+        alices=make_holding(alice, "zanzibar"),
+        bobs=make_holding(bob, "valparaiso"),
+        members=make_holding(dora, "reykjavik", visibility=Visibility.MEMBERS, viewers=(alice,)),
+    )
+
+
+def remember_query(text: str) -> None:
+    """Keep a vector for a query under the active encoder, as if it had been asked before."""
+    text = query_text_normalise(text)
+    encoder = active_encoder()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    vector = axis(0, encoder.dimension).tolist()
+    QueryVector.objects.create(encoder=encoder, text=text, text_sha256=digest, vector=vector)

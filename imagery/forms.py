@@ -34,7 +34,9 @@ class CollectionForm(forms.ModelForm):
 class MemberForm(forms.Form):
     """Who else may see or change a collection."""
 
-    username = forms.CharField(label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    username = forms.CharField(
+        label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
     role = forms.ChoiceField(label=_("May"), choices=CollectionMember.Role.choices)
 
 

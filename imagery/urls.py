@@ -22,5 +22,7 @@ urlpatterns = [
     path("collections/<slug:slug>/edit/", views_collections.collection_edit, name="collection_edit"),
     path("collections/<slug:slug>/delete/", views_collections.collection_delete_confirm, name="collection_delete"),
     path("collections/<slug:slug>/members/", views_collections.member_set, name="member_set"),
-    path("collections/<slug:slug>/members/<int:member_id>/remove/", views_collections.member_remove, name="member_remove"),
+    path(
+        "collections/<slug:slug>/members/<int:member_id>/remove/", views_collections.member_remove, name="member_remove"
+    ),
 ]

@@ -37,9 +37,8 @@ def original(request: HttpRequest, scene_id: UUID, key: str) -> HttpResponseBase
 
 
 def _preview(request: HttpRequest, scene_id: UUID, key: str) -> HttpResponseBase:
-    asset = _asset_or_404(request, scene_id, key)
     try:
-        return asset_response(request, user=request.user, asset=asset)
+        return asset_response(request, user=request.user, asset=_asset_or_404(request, scene_id, key))
     except AssetMissing as error:
         raise Http404 from error
 

@@ -36,6 +36,8 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
         "token": request.GET.get("t", ""),
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
         "geojson": _geojson(shown),
+        "bands": [_band_name(band) for band in shown.bands],
+        "properties": sorted((name, value) for name, value in shown.properties.items() if _plain(value)),
     }
     return render(request, "imagery/scene.html", context)
 
@@ -66,7 +68,7 @@ def _window(text: str, scene: Scene) -> Pixels | None:
         x, y, width, height = (int(part) for part in text.split(","))
     except ValueError:
         return None
-    inside = 0 <= x and 0 <= y and width > 0 and height > 0 and x + width <= scene.width and y + height <= scene.height
+    inside = min(x, y) >= 0 and min(width, height) > 0 and x + width <= scene.width and y + height <= scene.height
     whole = (width, height) == (scene.width, scene.height)
     return (x, y, width, height) if inside and not whole else None
 
@@ -81,6 +83,15 @@ def _missing(asset: Asset) -> bool:
 def _has_overview(scene: Scene) -> bool:
     asset = Asset.objects.filter(scene=scene, role=Asset.Role.OVERVIEW).first()
     return asset is not None and not _missing(asset)
+
+
+def _band_name(band: Any) -> str:
+    """Return a band's name: bands are names, or STAC objects with one."""
+    return str(band.get("name") or band.get("description") or "?") if isinstance(band, dict) else str(band)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and value != ""
 
 
 def _geojson(scene: Scene) -> str:

@@ -8,6 +8,8 @@ from rsportal import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("search.urls")),
+    path("", include("imagery.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("rsportal.accounts.urls")),
 ]

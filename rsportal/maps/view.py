@@ -113,10 +113,11 @@ class _View:
 
 def polygon_rings(geometry: dict[str, Any]) -> list[Ring]:
     """Return the rings of a GeoJSON Polygon or MultiPolygon as (lon, lat) points; nothing for other types."""
-    polygons: Sequence[Any] = {
-        "Polygon": lambda: [geometry["coordinates"]],
-        "MultiPolygon": lambda: geometry["coordinates"],
-    }.get(geometry.get("type", ""), lambda: [])()
+    polygons: Sequence[Any] = ()
+    if geometry.get("type") == "Polygon":
+        polygons = [geometry["coordinates"]]
+    elif geometry.get("type") == "MultiPolygon":
+        polygons = geometry["coordinates"]
     return [[(float(point[0]), float(point[1])) for point in ring] for polygon in polygons for ring in polygon]
 
 

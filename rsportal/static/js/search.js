@@ -1,0 +1,40 @@
+// The search page: short addresses, clicks told at once, filters that apply themselves, keys.
+
+import { sendClick } from "./feedback.js";
+import "./grid-keys.js";
+
+const form = document.querySelector("[data-ask]");
+const page = document.querySelector(".search");
+const rail = document.querySelector("[data-rail]");
+const WIDE = matchMedia("(min-width: 48.01rem)");
+
+function openRailWhenWide() {
+  if (WIDE.matches) rail.open = true;
+}
+
+openRailWhenWide();
+WIDE.addEventListener("change", openRailWhenWide);
+
+// Empty fields stay out of the permalink.
+form.addEventListener("formdata", (event) => {
+  for (const [name, value] of [...event.formData.entries()]) {
+    if (value === "") event.formData.delete(name);
+  }
+});
+
+form.addEventListener("submit", () => page.setAttribute("data-busy", ""));
+// Coming back by the browser's history must not show the page as busy.
+window.addEventListener("pageshow", () => page.removeAttribute("data-busy"));
+
+// On wide screens a ticked collection or a date applies at once when something was asked.
+rail.addEventListener("change", () => {
+  if (WIDE.matches && form.elements.q.value.trim()) form.requestSubmit();
+});
+
+function clicked(event) {
+  const link = event.target.closest("[data-open]");
+  if (link && event.button < 2) sendClick(link.closest("[data-hit]").dataset.token);
+}
+
+document.addEventListener("click", clicked);
+document.addEventListener("auxclick", clicked);

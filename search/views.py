@@ -1,0 +1,131 @@
+"""The search page and what people do with its hits."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from imagery.selectors import collections_list, coverage_cells
+from rsportal.errors import InvalidInput, Unavailable
+from rsportal.maps.world import spots
+from rsportal.web import is_htmx, next_url, request_user
+from search.examples import example_queries
+from search.forms import SearchForm
+from search.judgements import judgements_get
+from search.models import Ranking
+from search.selectors import archive_progress, ranking_get
+from search.services import SearchPage, event_record, event_withdraw, ranking_page, search_run
+
+_WITHDRAWALS = {"unlike": "like", "undislike": "dislike"}
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The box, and the answer when something was asked (``?q= &collection= &start= &end=``).
+
+    Later pages are cut from the stored ranking (``&ranking=&page=``), so that they neither repeat nor drop a hit.
+    """
+    form = SearchForm.read(request.GET)
+    context: dict[str, Any] = {"form": form, "unavailable": ""}
+    status = 200
+    if form.asked:
+        try:
+            shown = _answer(request, form)
+        except InvalidInput as error:
+            form.refuse(error)
+            shown = None
+        except Unavailable as error:
+            context["unavailable"], shown, status = error.message, None, 503
+        if shown is not None:
+            context.update(_answer_context(request, form, shown))
+            if is_htmx(request):
+                return render(request, "search/_hits.html", context)
+    context.update(_frame_context(request, form))
+    return render(request, "search/home.html", context, status=400 if form.errors else status)
+
+
+@require_safe
+def progress(request: HttpRequest) -> HttpResponse:
+    """How much of the archive can be searched yet; htmx asks for it while encoding goes on."""
+    return render(request, "search/_progress.html", _progress_context(request))
+
+
+@require_safe
+def open_hit(request: HttpRequest, token: str) -> HttpResponse:
+    """Record the click on a hit and go to its scene, with the match outlined."""
+    impression = event_record(user=request_user(request), token=token, kind="click").impression
+    parameters = {"t": token}
+    if impression.tile is not None and impression.tile.level > 0:
+        parameters["window"] = ",".join(str(value) for value in impression.tile.window)
+    address = reverse("imagery:scene", args=[impression.scene_id])
+    return redirect(f"{address}?{urlencode(parameters, safe=',')}")
+
+
+@require_POST
+def event(request: HttpRequest) -> HttpResponse:
+    """Record what a person did with a hit (or take a like or dislike back); repeating it changes nothing."""
+    user, token, kind = request_user(request), request.POST.get("token", ""), request.POST.get("kind", "")
+    if kind in _WITHDRAWALS:
+        event_withdraw(user=user, token=token, kind=_WITHDRAWALS[kind])
+    else:
+        event_record(user=user, token=token, kind=kind)
+    if request.POST.get("next"):
+        return redirect(next_url(request, reverse("search:home")))
+    return HttpResponse(status=204)
+
+
+def _answer(request: HttpRequest, form: SearchForm) -> SearchPage | None:
+    user = request_user(request)
+    ranking = _stored_ranking(request)
+    if ranking is None:
+        asked = form.parse(user)
+        if asked is None:
+            return None
+        ranking = search_run(user=user, request=asked)
+    return ranking_page(user=user, ranking=ranking, page=_page_number(request))
+
+
+def _stored_ranking(request: HttpRequest) -> Ranking | None:
+    """Return the ranking the address names. 404 when it is nobody's or another person's."""
+    text = request.GET.get("ranking", "")
+    if not text:
+        return None
+    try:
+        return ranking_get(request.user, text)
+    except Ranking.DoesNotExist as error:
+        raise Http404 from error
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -> dict[str, Any]:
+    ranking_id = shown.ranking.pk
+    judgements = judgements_get(user=request_user(request), ranking=shown.ranking, ranks=[h.rank for h in shown.hits])
+    home_url = reverse("search:home")
+    more = f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page + 1)}" if shown.page < shown.pages else ""
+    return {
+        "answer": shown,
+        "hits": [(hit, judgements.get(hit.rank, "")) for hit in shown.hits],
+        "here": f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page)}",
+        "more": more,
+    }
+
+
+def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
+    collections = list(collections_list(request.user))
+    context = {"collections": collections, **_progress_context(request)}
+    context["examples"] = example_queries(context["encoder"])
+    if not form.asked:
+        context["spots"] = spots(coverage_cells(request.user))
+    return context
+
+
+def _progress_context(request: HttpRequest) -> dict[str, Any]:
+    searchable, total, encoder = archive_progress(request.user)
+    return {"searchable": searchable, "total": total, "encoder": encoder}

@@ -5,7 +5,6 @@ their vectors belongs here when composed queries arrive.
 """
 
 import hashlib
-import re
 import threading
 import unicodedata
 from collections import OrderedDict
@@ -17,13 +16,13 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable, UnsupportedLanguage
+from imagery.encoders.language import refuse_unreadable
 from imagery.models import Encoder
 from imagery.services.encoders import encoder_instance
 from rsportal.errors import InvalidInput, Unavailable
 from search.models import QueryVector
 
 _CACHED_VECTORS: Final = 2_048  # 4 kB each at 1,024 numbers: 8 MB a process
-_HAN: Final = re.compile(r"[㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
 
 _Key = tuple[int, str, str]
 _vectors: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
@@ -51,7 +50,7 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
     files are missing.
     """
     normalised = query_text_normalise(text)
-    _check_language(normalised, encoder)
+    _check_language(normalised, encoder)  # Without the model, so that the refusal is quick.
     digest = hashlib.sha256(normalised.encode()).hexdigest()
     key = (encoder.pk, encoder.checksum, digest)
     kept = _recall(key)
@@ -73,14 +72,10 @@ def query_vectors_forget() -> None:
 
 
 def _check_language(text: str, encoder: Encoder) -> None:
-    languages = [str(tag).lower() for tag in encoder.languages]
-    if languages and _HAN.search(text) and not any(tag.split("-")[0] == "zh" for tag in languages):
-        raise InvalidInput(
-            _("The active encoder %(name)s does not read Chinese. Write the query in one of: %(languages)s.")
-            % {"name": encoder.name, "languages": ", ".join(encoder.languages)},
-            code=UnsupportedLanguage.code,
-            field="text",
-        )
+    try:
+        refuse_unreadable(text, tokens=(), unknown=None, languages=encoder.languages, encoder=encoder.name)
+    except UnsupportedLanguage as error:
+        raise InvalidInput(error.message, code=error.code, field="text") from error
 
 
 def _encode(text: str, encoder: Encoder) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Reads of the search app: rankings, a person's history, how much of the archive can be searched."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
@@ -26,8 +26,8 @@ def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
     return ranking
 
 
-def history_list(user: "Viewer") -> QuerySet[Query]:
-    """Return this person's queries, newest first, in one statement.
+def history_list(user: "Viewer") -> QuerySet[Any]:
+    """Return this person's queries (``Query`` rows), newest first, in one statement.
 
     Each carries ``ranking_id`` (the latest, or None) and the counts ``found`` and ``searched`` of that ranking,
     ``shown`` (hits that were on a page), ``clicks``, ``likes``, ``dislikes`` and ``downloads``.
@@ -38,7 +38,7 @@ def history_list(user: "Viewer") -> QuerySet[Query]:
     counts = {
         f"{kind}s": _count(events.filter(kind=kind).values("impression__ranking__query")) for kind in Event.Kind.values
     }
-    rows: QuerySet[Query] = Query.objects.visible_to(user).annotate(
+    rows: QuerySet[Any] = Query.objects.visible_to(user).annotate(
         ranking_id=Subquery(latest.values("pk")[:1]),
         found=Coalesce(Subquery(latest.values("scene_ids__len")[:1], output_field=IntegerField()), 0),
         searched=Coalesce(Subquery(latest.values("searched")[:1]), 0),

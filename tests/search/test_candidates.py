@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from imagery.models import CollectionMember, Embedding, Scene
+from imagery.models import Collection, CollectionMember, Embedding, Scene
 from imagery.models.collection import Visibility
 from imagery.services.partitions import partition_name
 from search.candidates import candidates_find
@@ -29,7 +29,7 @@ def _archive(rng: random.Random):
             visibility=rng.choice(Visibility.values),
             viewers=rng.sample(users, rng.randint(0, 2)),
         )
-    collections = list(CollectionMember._meta.get_field("collection").related_model.objects.all())
+    collections = list(Collection.objects.all())
     for _ in range(40):
         day = rng.choice([None, factories.utc(2024, rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23))])
         windows = {(8 * n, 0, 8, 8): [rng.gauss(0, 1) for _ in range(8)] for n in range(rng.randint(0, 4))}
@@ -86,7 +86,7 @@ def _oracle(user, request, encoder, vector) -> list[tuple[object, float]]:
 def test_candidates_and_ranking_equal_brute_force(seed):
     rng = random.Random(seed)
     users, collections, encoder = _archive(rng)
-    vector = factories.unit(np.float16([rng.gauss(0, 1) for _ in range(8)])).astype(np.float16).astype(np.float32)
+    vector = factories.unit([rng.gauss(0, 1) for _ in range(8)]).astype(np.float16).astype(np.float32)
     requests = [
         SearchRequest("x"),
         SearchRequest("x", collections=tuple(c.slug for c in rng.sample(collections, 2))),

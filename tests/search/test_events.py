@@ -6,8 +6,9 @@ import pytest
 from django.core import signing
 from django.db import connection
 
+from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
-from search.models import Event
+from search.models import Event, Impression
 from search.services import event_record, event_withdraw, history_erase
 from search.tokens import token_issue, token_read
 from tests import factories
@@ -15,7 +16,7 @@ from tests import factories
 _THREADS = 6
 
 
-def _shown():
+def _shown() -> tuple[User, Impression, str]:
     """Return (user, impression, token) of a hit that was shown."""
     user = factories.make_user()
     scene = factories.make_scene(factories.make_collection(owner=user))

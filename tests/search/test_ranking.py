@@ -1,6 +1,7 @@
 """Ranking as pure functions: grouping, bands, pages."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from search.ranking import Band, bands, page_cut, probabilities, scenes_rank, weaker_from
 
 
-def _rank(rows, limit=100):
+def _rank(rows: list[tuple[int, Any, bool, float]], limit: int = 100) -> list[tuple[Any, int, float]]:
     """``rows``: (tile, scene, whole, similarity)."""
     tiles, scenes, whole, similarities = zip(*rows, strict=True) if rows else ((), (), (), ())
     ranked = scenes_rank(

@@ -62,7 +62,7 @@ def test_the_answer_is_ordered_stored_and_timed(owner, collection):
     )
     query = Query.objects.get()
     assert (query.user, query.text, query.filters) == (owner, "harbour", {"collections": ["coast"]})
-    assert query.vector.text == "harbour"
+    assert query.vector is not None and query.vector.text == "harbour"
     hits = ranking_page(user=owner, ranking=ranking).hits
     assert [hit.window for hit in hits] == [None, None, None, WINDOW]
     assert [hit.rank for hit in hits] == [1, 2, 3, 4]

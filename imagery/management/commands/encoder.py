@@ -71,7 +71,7 @@ class Command(BaseCommand):
             )
 
 
-def _with_vector_counts() -> QuerySet[Encoder]:
+def _with_vector_counts() -> QuerySet[Any]:
     """Return all encoders with ``vectors``, the number of rows in their partition."""
     counted = (
         Embedding.objects.filter(encoder=OuterRef("pk"))

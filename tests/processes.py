@@ -72,18 +72,14 @@ class Worker:
         """Return the output of all its processes."""
         return self._log_path.read_text(errors="replace")
 
-    def cluster_folder(self, cluster: str) -> Path:
-        """Return the folder of signs of life of one cluster."""
-        return self._run_dir / f"{cluster}-{self.process.pid}"
-
     def last_beat(self, cluster: str = "default") -> beat.Beat | None:
         """Return the cluster's last sign of life, or None before the first."""
-        found = beat.read_beat(self.cluster_folder(cluster))
-        return found[0] if found else None
+        found = [beat.read_beat(folder) for folder in self._run_dir.glob(f"{cluster}-*")]
+        return next((pair[0] for pair in found if pair), None)
 
     def busy(self, cluster: str = "default") -> list[int]:
         """Return the process ids that run a task now."""
-        return beat.busy_workers(self.cluster_folder(cluster))
+        return [pid for folder in self._run_dir.glob(f"{cluster}-*") for pid in beat.busy_workers(folder)]
 
     def wait_until_ready(self, cluster: str = "default", *, seconds: float = 90) -> beat.Beat:
         """Return the first sign of life with worker processes."""

@@ -3,12 +3,14 @@
 import logging
 import socket
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django_q.brokers.orm import ORM
+from django_q.models import OrmQ
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.signing import SignedPackage
 
@@ -24,6 +26,20 @@ class HeartbeatBroker(ORM):
     """Named in ``settings.Q_CLUSTER``; its module is imported before the workers are forked."""
 
     _database_beat_due = 0.0
+
+    def dequeue(self) -> list[tuple[int, str]] | None:
+        """Lease the next entries, and note them for the supervisor."""
+        entries: list[tuple[int, str]] | None = super().dequeue()
+        if folder := beat.folder_from_environment():
+            for entry, _payload in entries or []:
+                beat.note_lease(folder, entry)
+        return entries
+
+    def delete(self, task_id: int) -> None:
+        """Remove an entry that is done (acknowledged or unreadable)."""
+        super().delete(task_id)
+        if folder := beat.folder_from_environment():
+            beat.drop_lease(folder, task_id)
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
         """Take the sentinel's statistic (about once a second) as the sign of life of its cluster."""
@@ -59,9 +75,14 @@ class HeartbeatBroker(ORM):
             _log.warning("heartbeat of cluster %s was not stored: %s", self.list_key, error)
 
 
-def _task_begins(**_kwargs: Any) -> None:
+def leases_release(entries: Iterable[int]) -> None:
+    """Hand queue entries of dead processes to whoever asks next, instead of when their lease ends."""
+    OrmQ.objects.filter(pk__in=list(entries)).update(lock=timezone.now())
+
+
+def _task_begins(task: dict[str, Any], **_kwargs: Any) -> None:
     if folder := beat.folder_from_environment():
-        beat.mark_busy(folder)
+        beat.mark_busy(folder, task.get("ack_id"))
 
 
 def _task_ends(**_kwargs: Any) -> None:

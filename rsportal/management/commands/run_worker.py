@@ -1,6 +1,5 @@
 """``manage.py run_worker``: the background work, supervised."""
 
-import os
 import signal
 import threading
 from argparse import ArgumentParser
@@ -8,10 +7,17 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import close_old_connections
 
-from rsportal.processes.supervisor import ClusterSupervisor
+from rsportal.processes.broker import leases_release
+from rsportal.processes.supervisor import ClusterSupervisor, entries_left_by_the_dead
 
 _TICK_SECONDS: Final = 0.5
+
+
+def _release(entries: list[int]) -> None:
+    close_old_connections()
+    leases_release(entries)
 
 
 class Command(BaseCommand):
@@ -37,8 +43,10 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        folder = settings.VAR_DIR / "run"
-        clusters = [ClusterSupervisor(cluster=name, folder=folder / f"{name}-{os.getpid()}") for name in names]
+        run_dir = settings.VAR_DIR / "run"
+        run_dir.mkdir(parents=True, exist_ok=True)
+        leases_release(entries_left_by_the_dead(run_dir))
+        clusters = [ClusterSupervisor(cluster=name, run_dir=run_dir, release=_release) for name in names]
         try:
             while not stopping.wait(_TICK_SECONDS):
                 for cluster in clusters:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +12,6 @@ class ImageryConfig(AppConfig):
 
     def ready(self) -> None:
         from imagery import checks  # noqa: F401  (registers the system checks)
+        from imagery.schedules import schedules_ensure
+
+        post_migrate.connect(schedules_ensure, sender=self, dispatch_uid="imagery-schedules")

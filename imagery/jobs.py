@@ -42,8 +42,10 @@ def claimable() -> JobQuerySet:
     return IngestJob.objects.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING, heartbeat_at__lt=stale_before()))
 
 
-def jobs_claim(*, most: int, job_id: UUID | None = None) -> list[IngestJob]:
+def jobs_claim(*, most: int, job_id: UUID | None = None, batch: UUID | None = None) -> list[IngestJob]:
     """Take the oldest claimable job and, if it is small and new, up to ``most`` of its kind; return them RUNNING.
+
+    ``job_id`` or ``batch`` hold the choice to one job or one batch.
 
     Small scenes (a single window) are worth encoding together. A job whose worker died before is taken alone, so
     that a picture that kills workers cannot use up the attempts of its neighbours. Jobs out of attempts become
@@ -52,6 +54,7 @@ def jobs_claim(*, most: int, job_id: UUID | None = None) -> list[IngestJob]:
     with transaction.atomic():
         while True:
             rows = claimable().select_related("scene").order_by("created_at", "pk")
+            rows = rows.filter(batch=batch) if batch else rows
             rows = rows.select_for_update(skip_locked=True, of=("self",))
             first = (rows.filter(pk=job_id) if job_id else rows).first()
             if first is None:

@@ -107,9 +107,7 @@ def _format_of(path: Path, name: str) -> Format:
         )
     if promised is not found:
         raise InvalidInput(
-            _(
-                "%(file)s has the extension %(extension)s, but its contents are %(found)s; rename it to end in %(right)s."
-            )
+            _("%(file)s has the extension %(extension)s but contains %(found)s; rename it to end in %(right)s.")
             % {
                 "file": name,
                 "extension": Path(name).suffix or _("(none)"),

@@ -131,14 +131,15 @@ def ingest_job_run(*, job_id: UUID) -> None:
     _run(job_id=job_id, most=1)
 
 
-def ingest_jobs_drain(*, seconds: float = _DRAIN_SECONDS) -> int:
+def ingest_jobs_drain(*, seconds: float = _DRAIN_SECONDS, batch: UUID | None = None) -> int:
     """Work on waiting jobs, oldest first, until none is left or ``seconds`` are over; return how many were claimed.
 
+    ``batch`` holds it to the sources that came together.
     When jobs are left, another task is queued for them. Raises what :func:`ingest_job_run` raises.
     """
     until = time.monotonic() + seconds
     claimed = 0
-    while taken := _run(job_id=None, most=BATCH_IMAGES):
+    while taken := _run(most=BATCH_IMAGES, batch=batch):
         claimed += taken
         if time.monotonic() >= until:
             if left := claimable().order_by("created_at").values_list("pk", flat=True).first():
@@ -147,7 +148,7 @@ def ingest_jobs_drain(*, seconds: float = _DRAIN_SECONDS) -> int:
     return claimed
 
 
-def _run(*, job_id: UUID | None, most: int) -> int:
+def _run(*, most: int, job_id: UUID | None = None, batch: UUID | None = None) -> int:
     if not claimable().exists():
         return 0
     try:
@@ -157,7 +158,7 @@ def _run(*, job_id: UUID | None, most: int) -> int:
     except RsportalError as error:
         claimable().filter(state=State.QUEUED).exclude(reason=error.message).update(reason=error.message)
         raise
-    jobs = jobs_claim(most=most, job_id=job_id)
+    jobs = jobs_claim(most=most, job_id=job_id, batch=batch)
     if not jobs:
         return 0
     with job_logging(jobs[0].pk):

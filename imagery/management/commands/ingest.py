@@ -1,0 +1,107 @@
+"""``manage.py ingest``: take image files into a collection."""
+
+import json
+from argparse import ArgumentParser, BooleanOptionalAction
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.management.base import BaseCommand, CommandError
+
+from imagery.management.ingest_progress import BatchWatch
+from imagery.management.ingest_report import dry_run_report, dry_run_summary, final_report, final_summary
+from imagery.models import Collection, IngestJob
+from imagery.readers.grouping import SceneFiles
+from imagery.services.collections import collection_create
+from imagery.services.ingest import SourceFile, source_ingest
+from imagery.services.sources import source_plan, sources_find
+from rsportal.accounts.models import User
+from rsportal.errors import RsportalError
+
+
+class Command(BaseCommand):
+    """Accepts files, waits until they can be searched, and says what became of each."""
+
+    help = (
+        "Take images (PNG, JPEG, WebP, GeoTIFF, JPEG 2000) into a collection. Files stay where they are and are only "
+        "read, unless --copy is given. Band files of one product that lie side by side (..._B02, ..._B03, ..._B04) "
+        "become one scene in true colour. Running it again adds nothing twice. Exit status 1 when a file failed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files or folders of them")
+        parser.add_argument("--collection", required=True, metavar="SLUG", help="where the scenes go")
+        parser.add_argument("--user", metavar="NAME", help="whose they are (default: the collection's owner)")
+        parser.add_argument("--recursive", action="store_true", help="look into folders below, too")
+        parser.add_argument("--dry-run", action="store_true", help="only list what would happen; write nothing")
+        parser.add_argument("--copy", action="store_true", help="keep a copy in the media folder")
+        parser.add_argument("--no-wait", action="store_true", help="return when all files are queued")
+        parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object")
+        parser.add_argument("--run-here", action="store_true", help="encode in this process instead of a worker")
+        parser.add_argument(
+            "--create",
+            action=BooleanOptionalAction,
+            default=True,
+            help="make the collection, private, when it does not exist (default: yes)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._handle(options)
+        except RsportalError as error:
+            raise CommandError(error.message) from error
+
+    def _handle(self, options: dict[str, Any]) -> None:
+        sources = sources_find(options["paths"], recursive=options["recursive"])
+        if not sources:
+            more = "" if options["recursive"] else " Use --recursive to look into folders below."
+            raise CommandError(f"No image files found.{more}")
+        if options["dry_run"]:
+            self._dry_run(sources, options)
+            return
+        collection, user = self._collection(options)
+        batch = uuid4()
+        watch = BatchWatch(batch=batch, stderr=self.stderr, quiet=options["json"])
+        jobs: dict[UUID, str] = {}
+        for source in watch.counted(sources, "accepting"):
+            jobs[self._accept(source, collection, user, batch, copy=options["copy"])] = _label(source)
+        if not options["no_wait"]:
+            watch.wait(run_here=options["run_here"])
+        report = final_report(collection.slug, batch, jobs)
+        self.stdout.write(json.dumps(report) if options["json"] else final_summary(report))
+        if failed := report["failed"]:
+            raise CommandError(f"{failed} of {len(jobs)} could not be taken in.")
+
+    def _accept(self, source: SceneFiles, collection: Collection, user: User, batch: UUID, *, copy: bool) -> UUID:
+        files = [SourceFile(path=path, filename=path.name, key=key) for key, path in source.files.items()]
+        title = source.name if source.is_band_set else ""
+        job: IngestJob = source_ingest(
+            files=files, collection=collection, user=user, batch=batch, title=title, copy=copy
+        )
+        return job.pk
+
+    def _dry_run(self, sources: list[SceneFiles], options: dict[str, Any]) -> None:
+        report = dry_run_report(options["collection"], [source_plan(source) for source in sources], options["copy"])
+        self.stdout.write(json.dumps(report) if options["json"] else dry_run_summary(report))
+
+    def _collection(self, options: dict[str, Any]) -> tuple[Collection, User]:
+        slug, name = options["collection"], options["user"]
+        user = User.objects.filter(username__iexact=name, is_active=True).first() if name else None
+        if name and user is None:
+            raise CommandError(f"There is no user {name!r}.")
+        collection = Collection.objects.filter(slug=slug).select_related("owner").first()
+        if collection is not None:
+            return collection, user or collection.owner
+        if not options["create"]:
+            raise CommandError(f"There is no collection {slug!r}.")
+        user = user or User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+        if user is None:
+            raise CommandError("There is no administrator who could own the new collection; name one by --user.")
+        collection = collection_create(user=user, title=slug.replace("-", " ").capitalize(), slug=slug)
+        self.stderr.write(f"Made the private collection {slug!r}, owned by {user}.")
+        return collection, user
+
+
+def _label(source: SceneFiles) -> str:
+    first = next(iter(source.files.values()))
+    return str(first.parent / source.name) if source.is_band_set else str(first)

@@ -1,0 +1,78 @@
+"""Finding image files in folders, and what taking them in would cost, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from imagery.readers import FACTS
+from imagery.readers.formats import EXTENSIONS
+from imagery.readers.grouping import SceneFiles, group_band_files
+from imagery.tiling import tile_windows
+from imagery.validation import FileFacts, file_check
+from rsportal.errors import InvalidInput
+
+# Written beside images by GIS programs and cameras: never images to search.
+_IGNORED_PARTS: Final = (".", "__MACOSX")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one source would become: format in words, size in bytes, pixels, tiles; or why it would be refused."""
+
+    source: SceneFiles
+    format: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    tiles: int = 0
+    reason: str = ""
+
+
+def sources_find(paths: Sequence[Path], *, recursive: bool) -> list[SceneFiles]:
+    """Return the scenes in ``paths``: files as named, folders by accepted extensions (below them if ``recursive``).
+
+    Raises InvalidInput naming a path that does not exist.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += _in_folder(path, recursive)
+        elif path.exists():
+            files.append(path)
+        else:
+            raise InvalidInput(f"{path} does not exist.", field="path")
+    return group_band_files(files)
+
+
+def source_plan(source: SceneFiles) -> Plan:
+    """Return what taking in ``source`` would do; reads headers only."""
+    checks: list[tuple[str, FileFacts]] = []
+    try:
+        for key, path in source.files.items():
+            checks.append((key, file_check(path, in_place=True)))
+    except InvalidInput as error:
+        return Plan(source=source, reason=error.message)
+    shown = [facts for key, facts in checks if key in {"data", "red", "green", "blue"}]
+    best = max(shown, key=lambda facts: facts.pixels)
+    return Plan(
+        source=source,
+        format=FACTS[best.format].label + (f" x {len(checks)} bands" if source.is_band_set else ""),
+        size=sum(facts.size for _key, facts in checks),
+        width=best.width,
+        height=best.height,
+        tiles=len(tile_windows(best.width, best.height)),
+    )
+
+
+def _in_folder(folder: Path, recursive: bool) -> Iterable[Path]:
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in EXTENSIONS
+        and not any(part.startswith(_IGNORED_PARTS) for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )

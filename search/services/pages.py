@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Func, Value
+from django.db.models import F, Func, UUIDField, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
@@ -78,9 +78,7 @@ def ranking_page(*, user: User, ranking: Ranking, page: int = 1, size: int = PAG
 
 
 def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> SearchPage:
-    allowed = set(
-        Scene.objects.visible_to(user).ready().filter(pk__in=ranking.scene_ids).order_by().values_list("pk", flat=True)
-    )
+    allowed = _visible_now(user, ranking)
     cut = page_cut(
         visible=[scene_id in allowed for scene_id in ranking.scene_ids],
         dropped=frozenset(ranking.dropped_ranks),
@@ -115,6 +113,14 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
         total=cut.total,
         weaker_from=_line_on_page(hits, line, first_page=page == 1),
     )
+
+
+def _visible_now(user: User, ranking: Ranking) -> set[UUID]:
+    """Return which scenes of the ranking may still be shown; its up to 1,000 ids stay in the database."""
+    ids = Func(F("scene_ids"), function="unnest", output_field=UUIDField())
+    ranked = Ranking.objects.filter(pk=ranking.pk).values(scene=ids)
+    rows = Scene.objects.visible_to(user).ready().filter(pk__in=ranked).order_by()
+    return set(rows.values_list("pk", flat=True))
 
 
 def _scenes(user: User, scene_ids: Sequence[UUID]) -> dict[UUID, Scene]:

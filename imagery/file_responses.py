@@ -51,5 +51,6 @@ def _original_check(user: Viewer, asset: Asset) -> None:
     collection = asset.scene.collection
     if not collection.originals_downloadable and not collection_editable(user, collection):
         raise NotAllowed(
-            _("The licence of “%s” does not allow downloads of the original files. Ask the owner for a copy.") % collection
+            _("The licence of “%s” does not allow downloads of the original files. Ask the owner for a copy.")
+            % collection
         )

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("imagery.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("rsportal.accounts.urls")),
+    path("api/v1/", include("rsportal.api_urls")),
 ]
 
 handler500 = "rsportal.error_views.server_error"

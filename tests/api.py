@@ -54,7 +54,8 @@ def operation(method: str, path: str) -> Json | None:
 
 
 def check_answer(method: str, path: str, response: Any) -> None:
-    """Fail unless the answer is one that the schema promises."""
+    """Fail unless the answer is one that the schema promises (and no failure of ours)."""
+    assert response.status_code != 500, f"{method} {path} failed; the log above tells why"
     known = operation(method, path)
     if known is None:
         assert response.status_code >= 400, f"{method} {path} answers {response.status_code} but is not in the schema"

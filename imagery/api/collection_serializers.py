@@ -7,25 +7,9 @@ from rest_framework import serializers
 
 from imagery.api.extents import CollectionExtent
 from imagery.api.links import link
+from imagery.api.schemas import BBOX_SCHEMA, INTERVAL_SCHEMA
 from imagery.models import Collection
 from imagery.models.collection import Visibility
-
-BBOX_SCHEMA = {
-    "type": ["array", "null"],
-    "items": {"type": "number"},
-    "minItems": 4,
-    "maxItems": 4,
-    "description": "west, south, east, north in degrees WGS 84; west > east crosses the antimeridian.",
-    "examples": [[-76.4, 36.0, -75.1, 37.1]],
-}
-INTERVAL_SCHEMA = {
-    "type": ["array", "null"],
-    "prefixItems": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}],
-    "minItems": 2,
-    "maxItems": 2,
-    "description": "Earliest and latest acquisition.",
-    "examples": [["2020-01-04T15:52:01Z", "2021-08-30T16:01:11Z"]],
-}
 
 
 class ExtentSerializer(serializers.Serializer):
@@ -100,7 +84,11 @@ class CollectionSerializer(serializers.ModelSerializer):
 class CollectionWriteSerializer(serializers.Serializer):
     """A collection as it is created; the service checks what the format does not."""
 
-    slug = serializers.SlugField(max_length=80, help_text="Its name in addresses; cannot be changed later.")
+    slug = serializers.SlugField(
+        required=False,
+        max_length=80,
+        help_text="Its name in addresses, which cannot be changed later; without it one is made from the title.",
+    )
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(required=False, allow_blank=True, default="")
     license = serializers.CharField(

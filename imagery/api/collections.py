@@ -38,6 +38,7 @@ class CollectionViewSet(CatalogueViewSet):
     queryset = Collection.objects.none()
     serializer_class = CollectionSerializer
     lookup_field = "slug"
+    lookup_value_converter = "slug"
     keyset = ("title", "id")
     problem_codes = {"destroy": ("409",), "create": ("409",)}
 

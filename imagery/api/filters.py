@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Final
 
+from django.core.validators import slug_re
 from django.http import QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
@@ -36,7 +37,7 @@ def scene_filters_parse(params: QueryDict) -> SceneFilters:
     """Return the filters of a query string. Raises InvalidInput naming the parameter."""
     start, end = interval_parse(params.get("datetime", ""))
     return SceneFilters(
-        collections=tuple(slug for slug in params.getlist("collection") if slug),
+        collections=_slugs(params.getlist("collection")),
         bbox=bbox_parse(params["bbox"]) if params.get("bbox") else None,
         start=start,
         end=end,
@@ -54,7 +55,9 @@ def bbox_parse(raw: str) -> BBox:
     try:
         west, south, east, north = (float(part) for part in raw.split(","))
     except ValueError:
-        raise _wrong("bbox", _("bbox is four numbers: west,south,east,north in degrees, such as -76.4,36,-75,37.")) from None
+        raise _wrong(
+            "bbox", _("bbox is four numbers: west,south,east,north in degrees, such as -76.4,36,-75,37.")
+        ) from None
     if not all(math.isfinite(value) for value in (west, south, east, north)):
         raise _wrong("bbox", _("bbox holds a value that is not a finite number."))
     if max(abs(west), abs(east)) > 180:
@@ -62,7 +65,9 @@ def bbox_parse(raw: str) -> BBox:
     if max(abs(south), abs(north)) > 90:
         raise _wrong("bbox", _("bbox: south and north lie between -90 and 90 degrees."))
     if south > north:
-        raise _wrong("bbox", _("bbox: south (%(south)s) is above north (%(north)s).") % {"south": south, "north": north})
+        raise _wrong(
+            "bbox", _("bbox: south (%(south)s) is above north (%(north)s).") % {"south": south, "north": north}
+        )
     return (west, south, east, north)
 
 
@@ -100,6 +105,15 @@ def _moment(raw: str, clock: time) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
         raise _wrong("datetime", _("datetime: %(raw)s is out of range.") % {"raw": raw[:40]}) from None
+
+
+def _slugs(raw: list[str]) -> tuple[str, ...]:
+    for slug in raw:
+        if slug and not slug_re.fullmatch(slug):
+            raise _wrong(
+                "collection", _("collection: %(raw)s is not the slug of a collection.") % {"raw": repr(slug[:80])}
+            )
+    return tuple(slug for slug in raw if slug)
 
 
 def _status(raw: str) -> str | None:

@@ -1,33 +1,17 @@
 """How scenes travel: STAC names, addresses that check the reader's rights."""
 
-import json
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from imagery.api.collection_serializers import BBOX_SCHEMA
+from imagery.api.fields import BandsField, GeometryField, JsonObjectField, NamesField, ObjectField
 from imagery.api.links import link
+from imagery.api.schemas import BBOX_SCHEMA, SHAPE_SCHEMA
 from imagery.models import Asset, Scene
 
-GEOMETRY_SCHEMA = {
-    "type": ["object", "null"],
-    "required": ["type", "coordinates"],
-    "properties": {"type": {"type": "string"}, "coordinates": {"type": "array", "items": {}}},
-    "description": "GeoJSON geometry of the footprint (lon, lat; WGS 84); null when not georeferenced.",
-}
-SHAPE_SCHEMA = {
-    "type": "array",
-    "items": {"type": "integer"},
-    "minItems": 2,
-    "maxItems": 2,
-    "description": "Height and width in pixels.",
-}
-STRINGS_SCHEMA = {"type": "array", "items": {"type": "string"}}
-BANDS_SCHEMA = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
-OBJECT_SCHEMA = {"type": "object", "additionalProperties": True}
 # The first two bytes say "SHA2-256, 32 bytes" (multihash, which STAC's file extension asks for).
-_MULTIHASH_SHA256 = "1220"
+_MULTIHASH_SHA256: Final = "1220"
 
 
 class AssetSerializer(serializers.Serializer):
@@ -63,12 +47,12 @@ class SceneSerializer(serializers.Serializer):
     start_datetime = serializers.DateTimeField(allow_null=True)
     end_datetime = serializers.DateTimeField(allow_null=True)
     platform = serializers.CharField(allow_blank=True)
-    instruments = extend_schema_field(STRINGS_SCHEMA)(serializers.JSONField)()
+    instruments = NamesField()
     gsd = serializers.FloatField(allow_null=True, help_text="Ground sample distance in metres.")
-    bands = extend_schema_field(BANDS_SCHEMA)(serializers.JSONField)()
+    bands = BandsField()
     bbox = serializers.SerializerMethodField()
-    geometry = extend_schema_field(GEOMETRY_SCHEMA)(serializers.JSONField)(source="footprint")
-    properties = extend_schema_field(OBJECT_SCHEMA)(serializers.JSONField)(help_text="Everything else known.")
+    geometry = GeometryField(source="footprint")
+    properties = ObjectField(help_text="Everything else known.")
     created = serializers.DateTimeField(source="created_at")
     updated = serializers.DateTimeField(source="updated_at")
     assets = serializers.SerializerMethodField()
@@ -113,23 +97,6 @@ class SceneSerializer(serializers.Serializer):
         }
 
 
-class JsonObjectField(serializers.JSONField):
-    """A JSON object, also as text in a form."""
-
-    default_error_messages = {"not_object": 'Write a JSON object, such as {"provider": "NASA"}.'}
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, str):
-            try:
-                data = json.loads(data)
-            except ValueError:
-                self.fail("not_object")
-        value = super().to_internal_value(data)
-        if not isinstance(value, dict):
-            self.fail("not_object")
-        return value
-
-
 class SceneUploadSerializer(serializers.Serializer):
     """A file to ingest."""
 
@@ -140,7 +107,5 @@ class SceneUploadSerializer(serializers.Serializer):
     title = serializers.CharField(
         required=False, allow_blank=True, max_length=300, default="", help_text="Empty: the name of the file."
     )
-    properties = extend_schema_field(OBJECT_SCHEMA)(JsonObjectField)(
-        required=False, help_text="A JSON object of further properties, kept with the scene."
-    )
+    properties = JsonObjectField(required=False, help_text="A JSON object of further properties, kept with the scene.")
     batch = serializers.UUIDField(required=False, help_text="The same for files that belong together.")

@@ -20,9 +20,19 @@ from imagery.api.viewset import CatalogueViewSet, found
 from imagery.models import Collection, IngestJob, Scene
 from imagery.selectors import collection_get, collections_editable, scene_get, scenes_list
 from imagery.services.ingest import SourceFile, source_ingest
+from imagery.services.properties import scene_fields
 from imagery.services.scenes import scene_delete
 from rsportal.api.problems import problem_response
 from rsportal.errors import InvalidInput
+
+
+def _check_properties(properties: dict[str, Any] | None) -> None:
+    """Raise InvalidInput naming the property, before anything is done with the file."""
+    try:
+        scene_fields(properties)
+    except InvalidInput as error:
+        field = "properties" if error.field in (None, "properties") else f"properties.{error.field}"
+        raise InvalidInput(error.message, code=error.code, field=field) from None
 
 
 @extend_schema(tags=["scenes"])
@@ -85,6 +95,7 @@ class SceneViewSet(CatalogueViewSet):
         form.is_valid(raise_exception=True)
         values = form.validated_data
         upload = values["file"]
+        _check_properties(values.get("properties"))
         with uploaded_path(upload) as path:
             job = source_ingest(
                 files=[SourceFile(path=path, filename=upload.name)],

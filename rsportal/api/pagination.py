@@ -106,6 +106,8 @@ def _after(model: type[Model], keyset: tuple[str, str], cursor: str) -> Q:
     first, second = (name.lstrip("-") for name in keyset)
     try:
         raw_first, raw_second = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if "\x00" in raw_first + raw_second or not (raw_first + raw_second).encode():
+            raise ValueError("no text that the database takes")
         value_first = model._meta.get_field(first).to_python(raw_first)  # type: ignore[union-attr]
         value_second = model._meta.get_field(second).to_python(raw_second)  # type: ignore[union-attr]
     except (ValueError, TypeError, binascii.Error, RecursionError, ValidationError):

@@ -17,9 +17,10 @@ _MEANINGS: Final = {
     "413": "The request is larger than the portal accepts.",
     "415": "The body is of a type this endpoint does not read.",
     "429": "Too many requests; wait as long as `Retry-After` says (seconds).",
+    "500": "The portal failed; the log holds the cause under `request_id`.",
     "503": "A part of the portal cannot answer at present; try again after `Retry-After` (seconds).",
 }
-_ANY: Final = ("401", "429", "503")
+_ANY: Final = ("401", "406", "429", "500", "503")
 
 
 class ApiSchema(AutoSchema):
@@ -42,7 +43,7 @@ class ApiSchema(AutoSchema):
         if self.method in {"POST", "PUT", "PATCH", "DELETE"}:
             codes.add("403")
         if self.method in {"POST", "PUT", "PATCH"} and self.get_request_serializer():
-            codes |= {"400", "415"}
+            codes |= {"400", "413", "415"}
         return sorted(codes)
 
     def _get_paginator_for_list(self) -> bool:

@@ -1,21 +1,13 @@
 """How questions, answers and feedback travel."""
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from imagery.api.collection_serializers import BBOX_SCHEMA
+from imagery.api.fields import BBoxField, WindowField
 from search.models import Event, Query
 
 MAX_RESULTS = 100
 DEFAULT_RESULTS = 24
-WINDOW_SCHEMA = {
-    "type": ["array", "null"],
-    "items": {"type": "integer"},
-    "minItems": 4,
-    "maxItems": 4,
-    "description": "x, y, width, height of the matching part in pixels of the scene, y downwards; null: the whole.",
-    "examples": [[512, 0, 512, 512]],
-}
 
 
 @extend_schema_serializer(
@@ -79,8 +71,8 @@ class ResultSerializer(serializers.Serializer):
     band = serializers.ChoiceField(
         choices=["likely", "possible", "unlikely"], help_text="How much the score means, calibrated per encoder."
     )
-    window = extend_schema_field(WINDOW_SCHEMA)(serializers.JSONField)()
-    bbox = extend_schema_field(BBOX_SCHEMA)(serializers.JSONField)()
+    window = WindowField()
+    bbox = BBoxField()
     datetime = serializers.DateTimeField(allow_null=True, help_text="When it was taken.")
     token = serializers.CharField(help_text="Send it to /events/ to tell what you did with this result.")
     links = ResultLinksSerializer()
@@ -155,7 +147,7 @@ class HistoryQuerySerializer(serializers.Serializer):
 
     id = serializers.IntegerField()
     text = serializers.CharField()
-    filters = extend_schema_field(HistoryFiltersSerializer)(serializers.JSONField)()
+    filters = HistoryFiltersSerializer()
     channel = serializers.ChoiceField(choices=Query.Channel.choices)
     created_at = serializers.DateTimeField()
     rankings = HistoryRankingSerializer(many=True)

@@ -1,0 +1,42 @@
+"""Schemas of values that are JSON in the database."""
+
+BBOX_SCHEMA = {
+    "type": ["array", "null"],
+    "items": {"type": "number"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "west, south, east, north in degrees WGS 84; west > east crosses the antimeridian.",
+    "examples": [[-76.4, 36.0, -75.1, 37.1]],
+}
+INTERVAL_SCHEMA = {
+    "type": ["array", "null"],
+    "prefixItems": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}],
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "Earliest and latest acquisition.",
+    "examples": [["2020-01-04T15:52:01Z", "2021-08-30T16:01:11Z"]],
+}
+GEOMETRY_SCHEMA = {
+    "type": ["object", "null"],
+    "required": ["type", "coordinates"],
+    "properties": {"type": {"type": "string"}, "coordinates": {"type": "array", "items": {}}},
+    "description": "GeoJSON geometry of the footprint (lon, lat; WGS 84); null when not georeferenced.",
+}
+SHAPE_SCHEMA = {
+    "type": "array",
+    "items": {"type": "integer"},
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "Height and width in pixels.",
+}
+STRINGS_SCHEMA = {"type": "array", "items": {"type": "string"}}
+BANDS_SCHEMA = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
+OBJECT_SCHEMA = {"type": "object", "additionalProperties": True}
+WINDOW_SCHEMA = {
+    "type": ["array", "null"],
+    "items": {"type": "integer"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "x, y, width, height of the matching part in pixels of the scene, y downwards; null: the whole.",
+    "examples": [[512, 0, 512, 512]],
+}

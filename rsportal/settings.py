@@ -4,6 +4,7 @@
 (HTTPS, secure cookies, a secret key of your own).
 """
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- Encoder --------------------------------------------------------------------------------
 HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
+if HF_OFFLINE:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # Read by the libraries that load checkpoints.
 
 # --- Feedback -------------------------------------------------------------------------------
 # How long after a hit was shown its click, like or download still counts.

@@ -1,7 +1,6 @@
 """Encoders as rows: registering one, making it the active one, and reaching its model."""
 
 from pathlib import Path
-from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -10,12 +9,10 @@ from django.utils.translation import gettext as _
 
 from imagery.encoders import errors, registry
 from imagery.encoders.base import EncoderFacts, EncoderKind, EncoderSpec, ImageTextEncoder
+from imagery.encoders.builtin.files import NAME as BUILTIN_NAME
 from imagery.models import Encoder
 from imagery.services.partitions import partition_create
 from rsportal.errors import InvalidInput, Unavailable
-
-BUILTIN_NAME: Final = "builtin"
-BUILTIN_SOURCE: Final = "builtin-1"
 
 
 def encoder_register(*, name: str, kind: str, source: str, revision: str = "") -> Encoder:
@@ -63,7 +60,7 @@ def encoder_activate(*, encoder: Encoder) -> Encoder:
     Raises Unavailable when its files are missing or are not those that were registered: another dimension or
     other bytes would put vectors of two spaces side by side.
     """
-    facts, checksum = _read_registered(encoder)
+    facts, checksum = _read_or_unavailable(encoder_spec(encoder))
     if facts.dimension != encoder.dimension:
         raise Unavailable(
             _("The files of encoder %(name)s give vectors of %(found)d numbers, but it was registered with "
@@ -111,12 +108,18 @@ def encoder_active() -> Encoder:
 def builtin_encoder_ensure() -> Encoder:
     """Register the built-in encoder unless it is, activate it unless another is active, and return it.
 
-    Harmless to repeat. Raises Unavailable when its files are missing.
+    Harmless to repeat. When the shipped weights have changed, the new ones are registered beside the old (their
+    vectors cannot be compared) and take over if the old were active, because nothing can encode for those any more.
+    Raises Unavailable when its files are missing.
     """
-    encoder = Encoder.objects.filter(name=BUILTIN_NAME).first()
+    _facts, checksum = _read_or_unavailable(EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME))
+    encoder = Encoder.objects.filter(kind=Encoder.Kind.BUILTIN, checksum=checksum).first()
     if encoder is None:
-        encoder = encoder_register(name=BUILTIN_NAME, kind=Encoder.Kind.BUILTIN, source=BUILTIN_SOURCE)
-    if not Encoder.objects.filter(state=Encoder.State.ACTIVE).exists():
+        taken = Encoder.objects.filter(name=BUILTIN_NAME).exists()
+        name = f"{BUILTIN_NAME}-{checksum[:8]}" if taken else BUILTIN_NAME
+        encoder = encoder_register(name=name, kind=Encoder.Kind.BUILTIN, source=BUILTIN_NAME)
+    active = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
+    if active is None or (active.kind == Encoder.Kind.BUILTIN and active.pk != encoder.pk):
         encoder = encoder_activate(encoder=encoder)
     return encoder
 
@@ -151,9 +154,9 @@ def _read(spec: EncoderSpec) -> tuple[EncoderFacts, str]:
         raise InvalidInput(error.message, code=error.code, field="source") from error
 
 
-def _read_registered(encoder: Encoder) -> tuple[EncoderFacts, str]:
+def _read_or_unavailable(spec: EncoderSpec) -> tuple[EncoderFacts, str]:
     try:
-        return _read(encoder_spec(encoder))
+        return _read(spec)
     except InvalidInput as error:
         raise Unavailable(error.message, code=error.code) from error
 

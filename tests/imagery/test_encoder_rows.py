@@ -1,0 +1,173 @@
+"""Encoders as rows: registering real checkpoints, switching, and what is refused."""
+
+import io
+import threading
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from imagery.encoders.registry import forget
+from imagery.models import Embedding, Encoder
+from imagery.services.encoders import encoder_activate, encoder_active, encoder_instance, encoder_register
+from imagery.services.partitions import partition_name
+from rsportal.errors import InvalidInput, Unavailable
+from tests import factories
+from tests.checkpoints import IMAGE_SIZE, clip_checkpoint, siglip_checkpoint
+
+
+@pytest.fixture(scope="module")
+def siglip(tmp_path_factory) -> Path:
+    return siglip_checkpoint(tmp_path_factory.mktemp("siglip") / "model")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return clip_checkpoint(tmp_path_factory.mktemp("clip") / "model")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_instances():
+    forget()
+
+
+def _register(folder: Path, name: str = "tiny") -> Encoder:
+    return encoder_register(name=name, kind="transformers", source=str(folder))
+
+
+def _copy(folder: Path, target: Path) -> Path:
+    target.mkdir()
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+@pytest.mark.django_db
+def test_registering_reads_the_files_and_makes_a_partition(siglip):
+    encoder = _register(siglip)
+    assert (encoder.dimension, encoder.image_size, encoder.languages) == (32, IMAGE_SIZE, ["en"])
+    assert len(encoder.checksum) == 64
+    assert encoder.state == Encoder.State.NEW
+    factories.make_scene(encoder=encoder, vector=factories.axis(0, 32))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {partition_name(encoder.pk)}")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_registered_names_the_field(siglip, tmp_path):
+    _register(siglip)
+    cases = {
+        "kind": {"name": "x", "kind": "magic", "source": str(siglip)},
+        "name": {"name": "tiny", "kind": "transformers", "source": str(siglip)},
+        "source": {"name": "x", "kind": "transformers", "source": str(tmp_path)},
+    }
+    for field, values in cases.items():
+        with pytest.raises(InvalidInput) as caught:
+            encoder_register(**values)
+        assert caught.value.field == field
+    with pytest.raises(InvalidInput, match="name"):
+        encoder_register(name="not a slug!", kind="transformers", source=str(siglip))
+    assert Encoder.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_activation_switches_and_keeps_the_vectors(siglip, clip):
+    first, second = _register(siglip, "first"), _register(clip, "second")
+    with pytest.raises(Unavailable, match="No encoder is active"):
+        encoder_active()
+    encoder_activate(encoder=first)
+    factories.make_scene(vector=factories.axis(0, 32))
+    activated = encoder_activate(encoder=second)
+    assert encoder_active() == second and activated.activated_at is not None
+    assert Encoder.objects.get(name="first").state == Encoder.State.RETIRED
+    assert Embedding.objects.filter(encoder=first).count() == 1
+    again = encoder_activate(encoder=second)
+    assert again.activated_at == activated.activated_at
+    assert encoder_activate(encoder=first).state == Encoder.State.ACTIVE
+
+
+@pytest.mark.django_db
+def test_missing_or_changed_files_are_not_activated(siglip, clip, tmp_path):
+    active = encoder_activate(encoder=_register(siglip, "good"))
+    folder = _copy(siglip, tmp_path / "copy")
+    encoder = _register(folder, "copy")
+    with (folder / "model.safetensors").open("ab") as stream:
+        stream.write(b"\0")
+    with pytest.raises(Unavailable, match="have changed") as caught:
+        encoder_activate(encoder=encoder)
+    assert caught.value.code == "encoder_mismatch"
+    (folder / "config.json").write_bytes((clip / "config.json").read_bytes())
+    with pytest.raises(Unavailable, match="24 numbers, but it was registered with 32"):
+        encoder_activate(encoder=encoder)
+    for file in folder.iterdir():
+        file.unlink()
+    with pytest.raises(Unavailable, match=r"has no config\.json"):
+        encoder_activate(encoder=encoder)
+    with pytest.raises(Unavailable):
+        encoder_instance(encoder)
+    assert encoder_active() == active
+
+
+@pytest.mark.django_db
+def test_a_model_of_another_dimension_is_not_used(siglip):
+    encoder = _register(siglip)
+    Encoder.objects.filter(pk=encoder.pk).update(dimension=64)
+    with pytest.raises(Unavailable, match="another length"):
+        encoder_instance(Encoder.objects.get(pk=encoder.pk))
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_two_active_encoders():
+    factories.make_encoder()
+    other = factories.make_encoder(active=False)
+    other.state = Encoder.State.ACTIVE
+    with pytest.raises(IntegrityError), transaction.atomic():
+        other.save()
+
+
+@pytest.mark.django_db
+def test_the_command_lists_adds_and_activates(siglip, tmp_path):
+    def call(*args: str) -> tuple[str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        call_command("encoder", *args, stdout=out, stderr=err)
+        return out.getvalue(), err.getvalue()
+
+    assert "encoder ensure" in call("list")[0]
+    assert "vectors of 32 numbers" in call("add", "tiny", "--source", str(siglip))[0]
+    factories.make_scene(encoder=Encoder.objects.get(), vector=factories.axis(0, 32))
+    factories.make_scene(encoder=factories.make_encoder(active=False))
+    out, err = call("activate", "tiny")
+    assert "tiny is active; 1 of 2 scenes" in out
+    assert "1" in err and "encoded again" in err
+    listed = next(line for line in call("list")[0].splitlines() if line.startswith("tiny"))
+    assert "active" in listed and "1 vectors" in listed
+    with pytest.raises(CommandError, match="no encoder 'nothing'"):
+        call("activate", "nothing")
+    with pytest.raises(CommandError, match=r"no config\.json"):
+        call("add", "bad", "--source", str(tmp_path))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_switches_at_once_leave_one_active(siglip, clip):
+    encoders = [_register(siglip, "first"), _register(clip, "second")]
+    start = threading.Barrier(6)
+    errors: list[BaseException] = []
+
+    def switch(encoder: Encoder) -> None:
+        try:
+            start.wait(timeout=20)
+            encoder_activate(encoder=encoder)
+        except BaseException as error:  # noqa: BLE001 - whatever happens in a thread must fail the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=switch, args=(encoders[n % 2],)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not errors
+    assert Encoder.objects.filter(state=Encoder.State.ACTIVE).count() == 1

@@ -25,7 +25,7 @@ class SearchView(APIView):
     """Finds scenes by words."""
 
     throttle_scope = "search"
-    problem_codes = {"": ("400",)}
+    problem_codes = {"": ("400", "404")}
 
     @extend_schema(
         tags=["search"],
@@ -117,7 +117,7 @@ def _result(request: Request, hit: Hit) -> dict[str, Any]:
         "band": hit.band,
         "window": hit.window,
         "bbox": scene.bbox,
-        "datetime": scene.datetime or scene.start_datetime,
+        "datetime": scene.datetime,
         "token": hit.token,
         "links": {
             "scene": link(request, "scene-detail", pk=scene.pk),

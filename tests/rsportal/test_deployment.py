@@ -1,0 +1,84 @@
+"""What operators read and use agrees with the code: .env.example, compose.yaml, the production profile."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import yaml
+
+from rsportal import probe
+
+PROJECT = Path(__file__).resolve().parents[2]
+_INTERNAL = {"RSPORTAL_BEAT_DIR"}
+
+
+def test_env_example_explains_every_variable():
+    code = "".join(
+        path.read_text() for app in ("rsportal", "imagery", "search") for path in (PROJECT / app).rglob("*.py")
+    )
+    read = set(re.findall(r"[\"'](RSPORTAL_[A-Z_]+|DATABASE_URL)[\"']", code)) - _INTERNAL
+    explained = set(re.findall(r"^#?([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+    assert read - explained == set(), "not in .env.example"
+    assert explained - read == {"POSTGRES_PASSWORD"}, "in .env.example, but nothing reads it"
+
+
+def test_compose_file():
+    services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+    assert set(services) == {"db", "prepare", "web", "worker-default", "worker-encode"}
+    for name in ("web", "worker-default", "worker-encode"):
+        assert services[name]["depends_on"] == {"prepare": {"condition": "service_completed_successfully"}}
+        assert services[name]["environment"]["DATABASE_URL"].startswith("postgres://")
+    for cluster in ("default", "encode"):
+        assert services[f"worker-{cluster}"]["command"].endswith(f"run_worker --cluster {cluster}")
+    assert all(port.startswith("127.0.0.1:") for port in services["web"]["ports"])
+
+
+def test_production_profile_passes_the_deployment_checks(tmp_path):
+    environment = {
+        **os.environ,
+        "RSPORTAL_PROFILE": "production",
+        "RSPORTAL_ALLOWED_HOSTS": "portal.example",
+        "RSPORTAL_SECRET_KEY": secrets.token_urlsafe(50),
+        "RSPORTAL_EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "RSPORTAL_EMAIL_HOST": "mail.example",
+        "RSPORTAL_VAR_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_production_without_a_secret_key_gets_a_sentence(tmp_path):
+    environment = {**os.environ, "RSPORTAL_PROFILE": "production", "RSPORTAL_VAR_DIR": str(tmp_path)}
+    environment.pop("RSPORTAL_SECRET_KEY", None)
+    command = [sys.executable, "manage.py", "check"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "RSPORTAL_SECRET_KEY is not set" in done.stderr
+
+
+def test_probe():
+    class Portal(BaseHTTPRequestHandler):
+        def do_GET(self):
+            good = (self.path, self.headers["Host"]) == ("/healthz", "portal.example")
+            self.send_response(200 if good else 400)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Portal)
+    port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert probe.alive(port, "portal.example")
+        assert not probe.alive(port, "other.example")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not probe.alive(port, "portal.example")

@@ -4,28 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='WorkerHeartbeat',
+            name="WorkerHeartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cluster', models.CharField(max_length=40, verbose_name='cluster')),
-                ('host', models.CharField(max_length=255, verbose_name='machine')),
-                ('pid', models.PositiveIntegerField(verbose_name='process id')),
-                ('beat_at', models.DateTimeField(verbose_name='last sign of life')),
-                ('waiting', models.PositiveIntegerField(default=0, verbose_name='tasks waiting in the cluster')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cluster", models.CharField(max_length=40, verbose_name="cluster")),
+                ("host", models.CharField(max_length=255, verbose_name="machine")),
+                ("pid", models.PositiveIntegerField(verbose_name="process id")),
+                ("beat_at", models.DateTimeField(verbose_name="last sign of life")),
+                ("waiting", models.PositiveIntegerField(default=0, verbose_name="tasks waiting in the cluster")),
             ],
             options={
-                'verbose_name': 'worker heartbeat',
-                'verbose_name_plural': 'worker heartbeats',
-                'ordering': ['cluster', 'host'],
-                'constraints': [models.UniqueConstraint(fields=('cluster', 'host'), name='heartbeat_per_cluster_and_host')],
+                "verbose_name": "worker heartbeat",
+                "verbose_name_plural": "worker heartbeats",
+                "ordering": ["cluster", "host"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("cluster", "host"), name="heartbeat_per_cluster_and_host")
+                ],
             },
         ),
     ]

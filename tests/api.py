@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from rest_framework.test import APIClient
 
 from rsportal.accounts.models import User
@@ -28,6 +28,9 @@ class SchemaClient(APIClient):
         if user is not None:
             _row, plain = token_create(user=user, name="test", days=1)
             self.credentials(HTTP_AUTHORIZATION=f"Token {plain}")
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return super().get(*args, **kwargs)
 
     def request(self, **kwargs: Any) -> Any:
         response = super().request(**kwargs)

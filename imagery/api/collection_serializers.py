@@ -81,14 +81,9 @@ class CollectionSerializer(serializers.ModelSerializer):
         }
 
 
-class CollectionWriteSerializer(serializers.Serializer):
-    """A collection as it is created; the service checks what the format does not."""
+class CollectionUpdateSerializer(serializers.Serializer):
+    """What can be changed of a collection; the service checks what the format does not."""
 
-    slug = serializers.SlugField(
-        required=False,
-        max_length=80,
-        help_text="Its name in addresses, which cannot be changed later; without it one is made from the title.",
-    )
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(required=False, allow_blank=True, default="")
     license = serializers.CharField(
@@ -103,7 +98,11 @@ class CollectionWriteSerializer(serializers.Serializer):
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False, default=Visibility.PRIVATE)
 
 
-class CollectionUpdateSerializer(CollectionWriteSerializer):
-    """What can be changed of a collection; its slug stays."""
+class CollectionWriteSerializer(CollectionUpdateSerializer):
+    """A collection as it is created."""
 
-    slug = None
+    slug = serializers.SlugField(
+        required=False,
+        max_length=80,
+        help_text="Its name in addresses, which cannot be changed later; without it one is made from the title.",
+    )

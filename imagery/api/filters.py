@@ -38,7 +38,7 @@ def scene_filters_parse(params: QueryDict) -> SceneFilters:
     start, end = interval_parse(params.get("datetime", ""))
     return SceneFilters(
         collections=_slugs(params.getlist("collection")),
-        bbox=bbox_parse(params["bbox"]) if params.get("bbox") else None,
+        bbox=bbox_parse(raw_bbox) if (raw_bbox := params.get("bbox")) else None,
         start=start,
         end=end,
         status=_status(params.get("status", "")),

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -28,7 +28,7 @@ class KeysetPagination(BasePagination):
     the ones still to come.
     """
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         """Return the rows of the page. Raises InvalidInput naming ``limit`` or ``cursor``."""
         keyset: tuple[str, str] = view.keyset  # type: ignore[union-attr]
         self._request = request

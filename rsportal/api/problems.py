@@ -35,7 +35,7 @@ class ProblemResponse(Response):
     """A problem document is JSON, whatever format the endpoint would have answered in."""
 
     @property
-    def rendered_content(self) -> bytes:
+    def rendered_content(self) -> Any:
         self["Content-Type"] = PROBLEM_TYPE
         return JSONRenderer().render(self.data)
 

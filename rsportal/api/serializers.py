@@ -41,7 +41,9 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField(help_text="What is wrong and what to do.")
     instance = serializers.CharField(help_text="The path that was asked for.")
     code = serializers.CharField(help_text="A stable word for programs.")
-    errors = FieldErrorSerializer(many=True, help_text="Field by field; empty when no field is at fault.")
+    errors = FieldErrorSerializer(  # type: ignore[assignment]  # A field of the document, as the RFC names it.
+        many=True, help_text="Field by field; empty when no field is at fault."
+    )
     request_id = serializers.CharField(required=False, help_text="Number of the request in the log (status 500).")
     job = serializers.URLField(required=False, help_text="The job that keeps the reason (refused uploads).")
 

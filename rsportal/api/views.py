@@ -81,7 +81,7 @@ class NowhereView(APIView):
             return HttpResponseRedirect(f"{slashed}?{query}" if query else slashed)
         return super().dispatch(request, *args, **kwargs)
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> NoReturn:
         if slashed := _with_slash(request.path):
             raise NotFound(_("Addresses of the API end with a slash: %(path)s") % {"path": slashed})
         raise NotFound(_("The API has no such address; /api/v1/ lists what there is."))

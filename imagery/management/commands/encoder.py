@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 
 from imagery.models import Embedding, Encoder, Scene
 from imagery.services import encoders
+from imagery.services.refill import encoder_fill, scenes_without_vectors
 from rsportal.errors import RsportalError
 
 
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         add.add_argument("--revision", default="", help="commit, tag or branch of the hub")
         activate = actions.add_parser("activate", help="make an encoder the one that searches and ingests use")
         activate.add_argument("name")
+        activate.add_argument("--no-fill", action="store_true", help="do not queue scenes for encoding with it")
+        actions.add_parser("fill", help="queue every scene that has no vectors of the active encoder")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -63,12 +66,19 @@ class Command(BaseCommand):
             raise CommandError(f'There is no encoder {options["name"]!r}. "manage.py encoder list" shows them.')
         encoder = encoders.encoder_activate(encoder=encoder)
         scenes = Scene.objects.ready().count()
-        encoded = Embedding.objects.filter(encoder=encoder).values("tile__scene").distinct().count()
-        self.stdout.write(f"{encoder.name} is active; {encoded:,} of {scenes:,} scenes have its vectors.")
-        if encoded < scenes:
-            self.stderr.write(
-                f"Scenes without its vectors ({scenes - encoded:,}) are not found until they are encoded again."
-            )
+        missing = scenes_without_vectors(encoder).count()
+        self.stdout.write(f"{encoder.name} is active; {scenes - missing:,} of {scenes:,} scenes have its vectors.")
+        if missing and not options["no_fill"]:
+            self._fill(options)
+        elif missing:
+            self.stderr.write(f"The other {missing:,} are not found until they are encoded (manage.py encoder fill).")
+
+    def _fill(self, options: dict[str, Any]) -> None:
+        queued = encoder_fill()
+        self.stdout.write(
+            f"{queued:,} scenes are queued for encoding. A running worker (manage.py run_worker) encodes them; each is "
+            "found as soon as it is done."
+        )
 
 
 def _with_vector_counts() -> QuerySet[Any]:

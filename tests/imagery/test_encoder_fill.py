@@ -1,0 +1,51 @@
+"""After a switch of encoders the worker encodes what has no vectors yet, from the originals."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django_q.models import OrmQ
+
+from imagery.models import Embedding, Encoder, IngestJob, Scene
+from imagery.services.encoders import encoder_activate, encoder_register
+from imagery.services.ingest import ingest_jobs_drain
+from imagery.services.refill import encoder_fill
+from search.selectors import archive_progress
+from tests import factories
+from tests.checkpoints import clip_checkpoint
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clip(tmp_path) -> Encoder:
+    folder: Path = clip_checkpoint(tmp_path / "model")
+    return encoder_register(name="clip", kind="transformers", source=str(folder))
+
+
+def test_fill_encodes_the_originals_with_the_new_encoder(clip):
+    old = factories.make_encoder()
+    owner = factories.make_user()
+    collection = factories.make_collection(owner=owner)
+    scenes = [factories.make_scene(collection, files=True) for _ in range(3)]
+    encoder_activate(encoder=clip)
+    assert archive_progress(owner)[:2] == (0, 3)
+    assert encoder_fill() == 3
+    assert OrmQ.objects.count() == 1
+    assert encoder_fill() == 0, "scenes that wait are not queued twice"
+    ingest_jobs_drain()
+    assert set(IngestJob.objects.values_list("state", flat=True)) == {IngestJob.State.READY}
+    assert archive_progress(owner)[:2] == (3, 3)
+    assert Embedding.objects.filter(encoder=old).count() == 3
+    assert encoder_fill() == 0
+    assert all((settings.MEDIA_ROOT / scene.assets.get(key="data").path).exists() for scene in scenes)
+
+
+def test_only_ready_scenes_without_vectors_are_queued(clip):
+    factories.make_encoder(active=False)
+    encoder_activate(encoder=clip)
+    factories.make_scene(vector=factories.axis(0, 24))
+    factories.make_scene(status=Scene.Status.PENDING, encoder=factories.make_encoder(active=False))
+    lacking = factories.make_scene(encoder=factories.make_encoder(active=False))
+    assert encoder_fill() == 1
+    assert IngestJob.objects.get().scene == lacking

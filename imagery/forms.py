@@ -37,7 +37,7 @@ class MemberForm(forms.Form):
     username = forms.CharField(
         label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    role = forms.ChoiceField(label=_("May"), choices=CollectionMember.Role.choices)
+    role = forms.ChoiceField(label=_("Role"), choices=CollectionMember.Role.choices)
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -67,7 +67,7 @@ class UploadForm(forms.Form):
     collection = forms.ModelChoiceField(
         label=_("Collection"), queryset=Collection.objects.none(), to_field_name="slug", empty_label=None
     )
-    files = MultipleFileField(label=_("Files"), error_messages={"required": _("Choose at least one file.")})
+    images = MultipleFileField(label=_("Files"), error_messages={"required": _("Choose at least one file.")})
     batch = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

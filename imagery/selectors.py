@@ -16,6 +16,7 @@ from django.db.models import (
     Max,
     Min,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -26,6 +27,7 @@ from django.utils import timezone
 
 from imagery.models import Asset, Collection, CollectionMember, IngestJob, Scene
 from imagery.querysets import BBox
+from rsportal.maps.world import Cell
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -72,51 +74,53 @@ def collection_members(collection: Collection) -> QuerySet[CollectionMember]:
     return CollectionMember.objects.filter(collection=collection).select_related("user").order_by("user__username")
 
 
-def collection_extents(user: Viewer, *, collection: Collection | None = None) -> dict[int, BBox]:
-    """Return (west, south, east, north) of each visible collection (or only one) with georeferenced scenes, by id.
+def collection_extent(user: Viewer, collection: Collection) -> BBox | None:
+    """Return (west, south, east, north) of a collection's searchable scenes; None when none is georeferenced.
 
-    A collection with a scene across the antimeridian spans all longitudes.
+    With a scene across the antimeridian it spans all longitudes.
     """
-    crosses = When(west__gt=F("east"), then=Value(-180.0)), When(west__gt=F("east"), then=Value(180.0))
+    crosses = Q(west__gt=F("east"))
+    row = (
+        Scene.objects.visible_to(user)
+        .ready()
+        .filter(collection=collection, west__isnull=False)
+        .aggregate(
+            west_most=Min(Case(When(crosses, then=-180.0), default=F("west"), output_field=FloatField())),
+            south_most=Min("south"),
+            east_most=Max(Case(When(crosses, then=180.0), default=F("east"), output_field=FloatField())),
+            north_most=Max("north"),
+        )
+    )
+    if row["west_most"] is None:
+        return None
+    return row["west_most"], row["south_most"], row["east_most"], row["north_most"]
+
+
+def coverage_cells(user: Viewer, *, collection: Collection | None = None) -> dict[int, list[Cell]]:
+    """Return where the visible searchable scenes lie: per collection id, cells of 4 degrees with their scene count.
+
+    A scene counts in the cell of its bounding box's centre.
+    """
+    east = Case(When(west__gt=F("east"), then=F("east") + 360.0), default=F("east"), output_field=FloatField())
+    lon = ExpressionWrapper((F("west") + east) / 2.0, output_field=FloatField())
+    lat = ExpressionWrapper((F("south") + F("north")) / 2.0, output_field=FloatField())
     scenes = Scene.objects.visible_to(user).ready().filter(west__isnull=False)
     if collection is not None:
         scenes = scenes.filter(collection=collection)
     rows = (
         scenes.order_by()
-        .values("collection_id")
-        .annotate(
-            west_most=Min(Case(crosses[0], default=F("west"), output_field=FloatField())),
-            south_most=Min("south"),
-            east_most=Max(Case(crosses[1], default=F("east"), output_field=FloatField())),
-            north_most=Max("north"),
-        )
-    )
-    return {
-        row["collection_id"]: (row["west_most"], row["south_most"], row["east_most"], row["north_most"]) for row in rows
-    }
-
-
-def coverage_cells(user: Viewer) -> list[tuple[float, float, int]]:
-    """Return (lon, lat, count) of visible searchable scenes, gathered in cells of 4 degrees by their centres."""
-    east = Case(When(west__gt=F("east"), then=F("east") + 360.0), default=F("east"), output_field=FloatField())
-    lon = ExpressionWrapper((F("west") + east) / 2.0, output_field=FloatField())
-    lat = ExpressionWrapper((F("south") + F("north")) / 2.0, output_field=FloatField())
-    rows = (
-        Scene.objects.visible_to(user)
-        .ready()
-        .filter(west__isnull=False)
-        .order_by()
         .annotate(lon=lon, lat=lat)
         .annotate(column=Floor(F("lon") / _CELL_DEGREES), row=Floor(F("lat") / _CELL_DEGREES))
-        .values("column", "row")
+        .values("collection_id", "column", "row")
         .annotate(count=Count("pk"))
-        .order_by("column", "row")
+        .order_by("collection_id", "column", "row")
     )
     half = _CELL_DEGREES / 2
-    return [
-        ((row["column"] * _CELL_DEGREES + half + 180) % 360 - 180, row["row"] * _CELL_DEGREES + half, row["count"])
-        for row in rows
-    ]
+    cells: dict[int, list[Cell]] = {}
+    for row in rows:
+        middle = (row["column"] * _CELL_DEGREES + half + 180) % 360 - 180, row["row"] * _CELL_DEGREES + half
+        cells.setdefault(row["collection_id"], []).append(Cell(*middle, row["count"]))
+    return cells
 
 
 def scenes_list(

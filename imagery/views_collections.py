@@ -13,10 +13,11 @@ from imagery.forms import CollectionForm, MemberForm, form_add_error
 from imagery.models import Collection, Scene
 from imagery.selectors import (
     collection_editable,
-    collection_extents,
+    collection_extent,
     collection_get,
     collection_members,
     collections_list,
+    coverage_cells,
     scenes_list,
 )
 from imagery.services.collections import (
@@ -28,7 +29,7 @@ from imagery.services.collections import (
     collection_update,
 )
 from rsportal.errors import NotAllowed, RsportalError
-from rsportal.maps.world import extent_boxes
+from rsportal.maps.world import spots
 from rsportal.web import request_user
 
 _PAGE_SIZE: Final = 48
@@ -37,9 +38,8 @@ _PAGE_SIZE: Final = 48
 @require_safe
 def collections(request: HttpRequest) -> HttpResponse:
     """All collections this person may see."""
-    extents = collection_extents(request.user)
-    shown = list(collections_list(request.user))
-    cards = [(each, extent_boxes(extents[each.pk]) if each.pk in extents else None) for each in shown]
+    cells = coverage_cells(request.user)
+    cards = [(each, spots(cells.get(each.pk, []))) for each in collections_list(request.user)]
     return render(request, "imagery/collections.html", {"cards": cards})
 
 
@@ -124,7 +124,6 @@ def member_remove(request: HttpRequest, slug: str, member_id: int) -> HttpRespon
 def _collection_page(request: HttpRequest, shown: Collection, form: MemberForm, *, status: int = 200) -> HttpResponse:
     scenes = scenes_list(request.user, collections=[shown.slug], status=Scene.Status.READY)
     editable = collection_editable(request.user, shown)
-    extent = collection_extents(request.user, collection=shown).get(shown.pk)
     context = {
         "collection": shown,
         "page": Paginator(scenes, _PAGE_SIZE).get_page(request.GET.get("page")),
@@ -132,8 +131,8 @@ def _collection_page(request: HttpRequest, shown: Collection, form: MemberForm, 
         "owned": collection_owned_by(collection=shown, user=request_user(request)),
         "members": collection_members(shown) if editable else None,
         "member_form": form,
-        "extent": extent,
-        "boxes": extent_boxes(extent) if extent else None,
+        "extent": collection_extent(request.user, shown),
+        "spots": spots(coverage_cells(request.user, collection=shown).get(shown.pk, [])),
     }
     return render(request, "imagery/collection.html", context, status=status)
 

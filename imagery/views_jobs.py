@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from imagery.models import Collection, IngestJob
+from imagery.models import IngestJob
 from imagery.selectors import UNFINISHED, collections_editable, job_get, jobs_count_by_state, jobs_list
 from imagery.services import ingest
 from rsportal.web import is_htmx, next_url, request_user
@@ -54,15 +54,13 @@ def _jobs_context(request: HttpRequest) -> dict[str, Any]:
     total = sum(counts.values())
     unfinished = sum(counts.get(value, 0) for value in UNFINISHED)
     page = Paginator(jobs_list(request.user, batch=batch, state=state), _PAGE_SIZE).get_page(request.GET.get("page"))
-    editable: set[Collection] = set(collections_editable(request.user))
-    for job in page.object_list:
-        job.editable = job.collection in editable
+    editable: set[int] = set(collections_editable(request.user).values_list("pk", flat=True))
     return {
         "page": page,
+        "editable": editable,
         "batch": batch,
         "state": state,
         "filters": _filters(counts, total, unfinished),
-        "counts": counts,
         "total": total,
         "unfinished": unfinished,
         "finished": total - unfinished,
@@ -88,15 +86,14 @@ def _batch(request: HttpRequest) -> UUID | None:
 
 def _job_or_404(request: HttpRequest, job_id: UUID) -> IngestJob:
     try:
-        job = job_get(request.user, job_id)
+        return job_get(request.user, job_id)
     except IngestJob.DoesNotExist as error:
         raise Http404 from error
-    job.editable = collections_editable(request.user).filter(pk=job.collection_id).exists()
-    return job
 
 
 def _row(request: HttpRequest, job: IngestJob) -> HttpResponse:
-    return render(request, "imagery/_job_row.html", {"job": job})
+    editable = collections_editable(request.user).filter(pk=job.collection_id).values_list("pk", flat=True)
+    return render(request, "imagery/_job_row.html", {"job": job, "editable": set(editable)})
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -44,7 +44,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
             return JsonResponse({"errors": form.errors.get_json_data()}, status=400)
         return _page(request, user, form, status=400)
     collection, batch = form.cleaned_data["collection"], form.cleaned_data["batch"]
-    jobs = [_ingest(file, collection, user, batch) for file in form.cleaned_data["files"]]
+    jobs = [_ingest(file, collection, user, batch) for file in form.cleaned_data["images"]]
     if wants_json:
         return JsonResponse({"results": [_result(job) for job in jobs]})
     return redirect(f"{reverse('imagery:jobs')}?{urlencode({'batch': batch})}")

@@ -1,5 +1,6 @@
 """The search page and what people do with its hits."""
 
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -122,7 +123,7 @@ def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     context = {"collections": collections, **_progress_context(request)}
     context["examples"] = example_queries(context["encoder"])
     if not form.asked:
-        context["spots"] = spots(coverage_cells(request.user))
+        context["spots"] = spots(chain.from_iterable(coverage_cells(request.user).values()))
     return context
 
 

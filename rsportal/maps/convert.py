@@ -8,11 +8,11 @@ The first file becomes ``data/land-50m.json`` (rings the pages clip and zoom int
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-Point = tuple[float, float]
-Ring = list[Point]
+from rsportal.maps.land import Ring, Window, clip
 
 _MAPS = Path(__file__).resolve().parent
 _DECIMALS: Final = 2  # degrees; 0.01 degree is about 1 km, finer than the 1:50 million source
@@ -44,10 +44,26 @@ def topology_rings(topology: dict[str, Any], *, decimals: int) -> list[Ring]:
                 for index in indices:
                     arc = arcs[index] if index >= 0 else arcs[~index][::-1]
                     points += arc[1:] if points else arc
-                ring = _rounded(points, decimals)
-                if len(ring) > 3:
-                    rings.append(ring)
+                rings += [rounded for part in _cut(points) if len(rounded := _rounded(part, decimals)) > 3]
     return rings
+
+
+def _cut(ring: Ring) -> list[Ring]:
+    """Return the parts of a ring within -180..180 degrees: the source runs on across the antimeridian."""
+    turn = 0.0
+    unrolled: Ring = [ring[0]]
+    for (before, _lat), (lon, lat) in pairwise(ring):
+        turn += 360 if lon - before < -180 else -360 if lon - before > 180 else 0
+        unrolled.append((lon + turn, lat))
+    if turn:  # around a pole: close it along the pole's edge of the map
+        pole = -90.0 if unrolled[0][1] < 0 else 90.0
+        unrolled += [(unrolled[-1][0], pole), (unrolled[0][0], pole), unrolled[0]]
+    parts = []
+    for shift in (-360.0, 0.0, 360.0):
+        part = clip([(lon + shift, lat) for lon, lat in unrolled], Window(-180.0, -90.0, 180.0, 90.0))
+        if len(part) > 2:
+            parts.append([*part, part[0]])
+    return parts
 
 
 def _rounded(points: Ring, decimals: int) -> Ring:

@@ -10,11 +10,11 @@ from rsportal.maps.land import Point, Ring, Window, land_in
 BBox = tuple[float, float, float, float]
 """(west, south, east, north), degrees WGS 84; west > east crosses the antimeridian."""
 
-_WIDTH_PX: Final = 640
-_HEIGHT_PX: Final = 400
+_WIDTH_PX: Final = 480
+_HEIGHT_PX: Final = 300
 _CONTEXT: Final = 4.0  # the window is this many times as large as the footprint
 _LEAST_SPAN_DEGREES: Final = 4.0  # the outlines (1:50 million) carry no more detail than this
-_LEAST_FOOTPRINT_PX: Final = 14.0  # a smaller footprint gets a ring around it
+_LEAST_FOOTPRINT_PX: Final = 12.0  # a smaller footprint gets a ring around it
 _STEPS_DEGREES: Final = (0.5, 1, 2, 5, 10, 15, 30, 45)
 _GRID_LINES: Final = 6
 _ROUNDING_DEGREES: Final = 1e-6

@@ -1,14 +1,22 @@
-"""World maps: where the scenes of an archive lie, and how far a collection reaches."""
+"""World maps: where the scenes of an archive lie."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
-from rsportal.maps.view import BBox
+_LEAST_RADIUS_DEGREES: Final = 1.8
+_MOST_RADIUS_DEGREES: Final = 7.0
+_FEW: Final = 20  # below this many scenes a cell's circle stays small
 
-_LEAST_RADIUS_DEGREES: Final = 1.6
-_MOST_RADIUS_DEGREES: Final = 6.0
-_LEAST_BOX_DEGREES: Final = 3.0
+
+class Cell(NamedTuple):
+    """A part of the world by its centre (lon, lat, degrees) and how many ``scenes`` lie there."""
+
+    lon: float
+    lat: float
+    scenes: int
 
 
 @dataclass(frozen=True)
@@ -21,38 +29,17 @@ class Spot:
     count: int
 
 
-@dataclass(frozen=True)
-class Box:
-    """A rectangle on the world map: x = lon, y = -lat of its upper left corner, in degrees."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-def spots(cells: list[tuple[float, float, int]]) -> list[Spot]:
-    """Return a circle for each (lon, lat, count); its area is the count's share of the largest."""
-    largest = max((count for _, _, count in cells), default=1)
-    return [Spot(round(lon, 2), round(-lat, 2), _radius(count, largest), count) for lon, lat, count in cells]
+def spots(cells: Iterable[Cell]) -> list[Spot]:
+    """Return one circle for each place among ``cells``; its area follows the count, the largest drawn first."""
+    counts: Counter[tuple[float, float]] = Counter()
+    for cell in cells:
+        counts[cell.lon, cell.lat] += cell.scenes
+    largest = max([*counts.values(), _FEW])
+    return [
+        Spot(round(lon, 2), round(-lat, 2), _radius(count / largest), count)
+        for (lon, lat), count in counts.most_common()
+    ]
 
 
-def _radius(count: int, largest: int) -> float:
-    return round(max(_LEAST_RADIUS_DEGREES, _MOST_RADIUS_DEGREES * sqrt(count / max(largest, 10))), 2)
-
-
-def extent_boxes(extent: BBox) -> list[Box]:
-    """Return the rectangles of (west, south, east, north) in degrees: two when it crosses the antimeridian.
-
-    An extent too small to be seen on a world map is drawn larger, around its centre.
-    """
-    west, south, east, north = extent
-    if west > east:
-        return [_box(west, south, 180.0, north), _box(-180.0, south, east, north)]
-    return [_box(west, south, east, north)]
-
-
-def _box(west: float, south: float, east: float, north: float) -> Box:
-    width, height = max(east - west, _LEAST_BOX_DEGREES), max(north - south, _LEAST_BOX_DEGREES)
-    x, y = (west + east - width) / 2, -(south + north + height) / 2
-    return Box(round(x, 2), round(y, 2), round(width, 2), round(height, 2))
+def _radius(share: float) -> float:
+    return round(max(_LEAST_RADIUS_DEGREES, _MOST_RADIUS_DEGREES * sqrt(share)), 2)

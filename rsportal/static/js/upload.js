@@ -24,7 +24,7 @@ function send(file, batch, collection, onProgress) {
   data.set("csrfmiddlewaretoken", csrfToken());
   data.set("batch", batch);
   data.set("collection", collection);
-  data.set("files", file);
+  data.set("images", file);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", form.action);

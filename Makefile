@@ -6,6 +6,8 @@ PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
 export TORCH_INDEX
+# A newcomer's terminal shows what goes wrong, not every request.
+run demo: export RSPORTAL_LOG_LEVEL := $(or $(RSPORTAL_LOG_LEVEL),WARNING)
 
 .PHONY: help setup setup-dev run demo test lint checks tests clean clean-data
 

@@ -31,14 +31,14 @@ def test_dotenv(tmp_path, monkeypatch):
 
 
 def test_a_python_that_is_too_old_gets_a_sentence(monkeypatch):
-    monkeypatch.setattr(bootstrap.sys, "version_info", (3, 9, 2))
-    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
+    monkeypatch.setattr("rsportal.bootstrap.sys.version_info", (3, 9, 2))
+    monkeypatch.setattr("rsportal.bootstrap.shutil.which", lambda name: None)
     with pytest.raises(SystemExit, match=r"Python 3\.11 or newer is needed; .* is 3\.9"):
         bootstrap.need_python()
 
 
 def test_a_missing_venv_module_gets_a_sentence(monkeypatch):
-    monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("rsportal.bootstrap.importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(bootstrap, "may_install", lambda: False)
     with pytest.raises(SystemExit, match=r"sudo apt-get install python3\.\d+-venv"):
         bootstrap.need_venv_module()

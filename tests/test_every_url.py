@@ -40,6 +40,9 @@ def case_of(name: str) -> Make | None:
     return CASES.get(name) or admin_case(name)
 
 
+_VARYING = re.compile(r"[A-Za-z0-9]{64}|<time.*?</time>", re.DOTALL)
+"""What differs between two answers to the same question: form tokens, and how long ago something was."""
+
 ADDRESSES = sorted({name for name, _route in addresses() if name})
 
 
@@ -97,33 +100,23 @@ def test_every_address_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "curator"])
-def test_nobody_meets_or_changes_what_is_hidden_from_them(world: World, name: str) -> None:
+def test_what_is_hidden_answers_like_what_does_not_exist(world: World, name: str) -> None:
     user: User = getattr(world, name)
     hidden = world.hidden_from(user)
     before = snapshot()
+    client = enter(user)
     for target in hidden:
-        client = enter(user)
-        for ask in asks_for(target):
-            status, body = ask.send(client)
-            assert status < 500, f"{status} for {name}: {ask}"
-            assert_nothing_hidden(ask, body, hidden, name)
-            if "logout" in ask.path:
-                client.force_login(user)
-    assert snapshot() == before, f"{name} changed what is hidden from them"
-
-
-@pytest.mark.parametrize("name", ["alice", "bob", "curator"])
-def test_what_is_hidden_answers_like_what_does_not_exist(world: World, name: str) -> None:
-    user: User = getattr(world, name)
-    for target in world.hidden_from(user):
-        client = enter(user)
         for ask, ghost in zip(asks_for(target), asks_for(GHOST), strict=True):
-            status = ask.send(client)[0], ghost.send(client)[0]
+            status, body = ask.send(client)
             if "logout" in ask.path:
                 client.force_login(user)
-            assert status[0] == status[1], (
-                f"{ask.method} {ask.path} {ask.data}: {status[0]}, but {status[1]} for nothing"
-            )
+            assert ask.fine(status), f"{status} for {name}: {ask}"
+            assert_nothing_hidden(ask, body, hidden, name)
+            if ghost == ask:
+                continue
+            nothing, _body = ghost.send(client)
+            assert status == nothing, f"{ask.method} {ask.path} {ask.data}: {status}, but {nothing} for nothing"
+    assert snapshot() == before, f"{name} changed what is hidden from them"
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "curator", "root"])
@@ -137,7 +130,7 @@ def test_own_pages_work_and_show_nothing_of_others(world: World, name: str) -> N
         if ask.writes:
             continue
         status, body = ask.send(client)
-        assert status < 500, f"{status} for {name}: {ask}"
+        assert ask.fine(status), f"{status} for {name}: {ask}"
         assert_nothing_hidden(ask, body, [h for h in hidden if h is not own], name)
         met += own.word in body.lower() and not ask.names(own.word)
     if name in {"alice", "bob", "root"}:
@@ -147,7 +140,7 @@ def test_own_pages_work_and_show_nothing_of_others(world: World, name: str) -> N
 def test_own_writes_answer_without_a_server_error(world: World) -> None:
     for ask in [ask for ask in asks_for(world.alices) if ask.writes]:
         status, body = ask.send(enter(world.alice))
-        assert status < 500, f"{status} for alice: {ask}"
+        assert ask.fine(status), f"{status} for alice: {ask}"
         assert_nothing_hidden(ask, body, [world.bobs], "alice")
 
 
@@ -158,8 +151,8 @@ def test_a_visitor_without_account_gets_the_log_in_page_and_nothing_else(world: 
             status, body = ask.send(enter(None))
             assert_nothing_hidden(ask, body, world.hidden_from(None), "a visitor")
             if ask.open:
-                assert status < 500, f"{status} for a visitor: {ask}"
-            elif ask.path.startswith("/api/"):
+                assert ask.fine(status), f"{status} for a visitor: {ask}"
+            elif ask.path.startswith("/api/") and status != 302:
                 assert status == 401, f"{status} for a visitor: {ask}"
             else:
                 assert status == 302, f"{status} for a visitor: {ask}"
@@ -180,7 +173,7 @@ def test_counts_and_searches_are_the_same_as_if_the_hidden_did_not_exist(world: 
         found = client.get(reverse("api:search"), {"text": SHARED_TEXT}).json()
         answers["search"] = [found["searched"], found["total"], [hit["scene"] for hit in found["results"]]]
         for address in ("search:progress", "imagery:collections", "imagery:jobs"):
-            answers[address] = client.get(reverse(address)).content
+            answers[address] = _VARYING.sub("", client.get(reverse(address)).content.decode())
         return answers
 
     before = figures()

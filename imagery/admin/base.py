@@ -66,16 +66,18 @@ class PermittedAdmin(admin.ModelAdmin):
         return HttpResponseRedirect(request.get_full_path())
 
     def run_each(self, request: HttpRequest, rows: Iterable[Any], service: Callable[[Any], object], done: str) -> None:
-        """Call a service for each row and tell the result of each: ``done`` names the row as %(row)s."""
+        """Call a service for each row and tell the result of each: ``done`` names the row as %(row)s.
+
+        A service's refusal names the row itself.
+        """
         told = left = 0
         for row in rows:
-            name = str(row)
+            name = self.row_name(row)
             try:
                 service(row)
                 text, level = done % {"row": name}, messages.SUCCESS
             except RsportalError as error:
-                text = _("%(row)s: %(reason)s") % {"row": name, "reason": error.message}
-                level = messages.ERROR
+                text, level = error.message, messages.ERROR
             if told < _MAX_MESSAGES:
                 self.message_user(request, text, level)
                 told += 1
@@ -83,6 +85,10 @@ class PermittedAdmin(admin.ModelAdmin):
                 left += 1
         if left:
             self.message_user(request, _("… and %(count)s more.") % {"count": left}, messages.INFO)
+
+    def row_name(self, row: Any) -> str:
+        """Return how a row is called in messages."""
+        return str(row)
 
 
 class ReadOnly:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import PermittedAdmin, ReadOnly, VisibleRelatedFilter
 from imagery.models import IngestJob
+from imagery.services.ingest import ingest_job_cancel, ingest_job_retry
 
 _REASON_LENGTH = 90  # characters in the list; the job's own page shows all
 
@@ -38,6 +39,9 @@ class IngestJobAdmin(ReadOnly, PermittedAdmin):
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Tell whether this person may retry and cancel (the services check each job)."""
         return request.user.has_perm("imagery.change_ingestjob")
+
+    def row_name(self, row: IngestJob) -> str:
+        return row.source_name
 
     @admin.display(description=gettext_lazy("progress"))
     def progress(self, job: IngestJob) -> SafeString:
@@ -66,16 +70,12 @@ class IngestJobAdmin(ReadOnly, PermittedAdmin):
 
     @admin.action(description=gettext_lazy("Retry the chosen jobs"), permissions=["steer"])
     def retry(self, request: HttpRequest, queryset: QuerySet[IngestJob]) -> None:
-        from imagery.services.ingest import ingest_job_retry
-
         self.run_each(
             request, queryset, lambda job: ingest_job_retry(job=job, user=request.user), _("%(row)s – queued again")
         )
 
     @admin.action(description=gettext_lazy("Cancel the chosen jobs"), permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[IngestJob]) -> None:
-        from imagery.services.ingest import ingest_job_cancel
-
         self.run_each(
             request, queryset, lambda job: ingest_job_cancel(job=job, user=request.user), _("%(row)s – cancelled")
         )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagery.admin.base import PermittedAdmin, VisibleRelatedFilter
 from imagery.models import Asset, Scene
+from imagery.services.scenes import scene_delete
 
 _ALT = gettext_lazy("picture")
 
@@ -119,13 +120,9 @@ class SceneAdmin(PermittedAdmin):
         return [scene.title for scene in scenes], {label: len(scenes)}, refused, []
 
     def delete_model(self, request: HttpRequest, obj: Scene) -> None:
-        from imagery.services.scenes import scene_delete
-
         scene_delete(scene=obj, user=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Scene]) -> None:
-        from imagery.services.scenes import scene_delete
-
         self.run_each(
             request,
             queryset.editable_by(request.user),  # type: ignore[attr-defined]

@@ -86,7 +86,7 @@ def test_a_waiting_job_is_cancelled_and_a_finished_one_is_not(page: Client, mine
     waiting = make_job(mine, "waiting.tif", scene=make_scene(mine, status="pending"))
     ready = make_job(mine, "ready.tif", state="ready", scene=make_scene(mine))
     told = choose(page, "cancel", waiting, ready)
-    assert "waiting.tif – cancelled" in told and "ready.tif: " in told
+    assert "waiting.tif – cancelled" in told and "ready.tif is finished" in told
     waiting.refresh_from_db()
     ready.refresh_from_db()
     assert (waiting.state, ready.state) == ("cancelled", "ready")
@@ -99,7 +99,7 @@ def test_a_failed_job_is_queued_again_and_a_ready_one_is_not(page: Client, mine:
     )  # fmt: skip
     ready = make_job(mine, "ready.tif", state="ready", scene=make_scene(mine))
     told = choose(page, "retry", failed, ready)
-    assert "failed.tif – queued again" in told and "ready.tif: " in told
+    assert "failed.tif – queued again" in told and "ready.tif has not failed" in told
     failed.refresh_from_db()
     ready.refresh_from_db()
     assert (failed.state, ready.state) == ("queued", "ready")

@@ -105,7 +105,7 @@ def test_deleting_takes_the_files_along(page: Client, mine: Collection, django_c
     scene = make_scene(mine, title="Harbour", files=True)
     make_event(make_user(), scene)
     asked = page.get(reverse(DELETE, args=[scene.pk])).content.decode()
-    assert "Harbour" in asked and "scene with its files and vectors" in asked
+    assert "Harbour" in asked and "Scene with its files and vectors" in asked
     thumbnail = reverse("imagery:thumbnail", args=[scene.pk])
     assert page.get(thumbnail).status_code == 200
     with django_capture_on_commit_callbacks(execute=True):
@@ -133,8 +133,7 @@ def test_the_list_costs_the_same_for_two_and_for_many(
 
 
 def test_anonymous_and_plain_users_do_not_get_in(client: Client) -> None:
-    answer = client.get(reverse(LIST))
-    assert answer.status_code == 302
-    assert client.get(answer["Location"], follow=True).redirect_chain[-1][0].startswith(reverse("login"))
+    answer = client.get(reverse(LIST), follow=True)
+    assert answer.request["PATH_INFO"] == reverse("login")
     client.force_login(make_user())
     assert client.get(reverse(LIST), follow=True).status_code == 403

@@ -91,7 +91,9 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     ranks = [rank for rank in cut.ranks if ranking.scene_ids[rank - 1] in scenes]
     with transaction.atomic():
         impressions = impressions_record(ranking=ranking, ranks=ranks, tile_ids=frozenset(tiles))
-        _settle(ranking, cut)
+        if cut.cut_to > ranking.cut_to:
+            _settle(ranking, cut)
+    ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
     words = bands(ranking.scores, ranking.encoder.calibration)
     line = weaker_from(words)
     hits = [
@@ -130,15 +132,11 @@ def _scenes(user: User, scene_ids: Sequence[UUID]) -> dict[UUID, Scene]:
 
 def _settle(ranking: Ranking, cut: PageCut) -> None:
     """Remember which ranks have a place; two pages cut at once add up."""
-    if cut.cut_to <= ranking.cut_to:
-        return
     changes: dict[str, object] = {"cut_to": Greatest(F("cut_to"), Value(cut.cut_to))}
     if cut.dropped:
         dropped = Value(cut.dropped, output_field=Ranking._meta.get_field("dropped_ranks"))
         changes["dropped_ranks"] = Func(F("dropped_ranks"), dropped, function="array_cat")
     Ranking.objects.filter(pk=ranking.pk).update(**changes)
-    ranking.cut_to = cut.cut_to
-    ranking.dropped_ranks = [*ranking.dropped_ranks, *cut.dropped]
 
 
 def _window(tile: Tile | None) -> Window | None:

@@ -1,16 +1,20 @@
 """The database's answer against a brute-force computation in numpy, over random archives and people."""
 
 import random
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from uuid import UUID
 
 import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from imagery.models import Collection, CollectionMember, Embedding, Scene
+from imagery.models import Collection, CollectionMember, Embedding, Encoder, Scene
 from imagery.models.collection import Visibility
 from imagery.services.partitions import partition_name
+from rsportal.accounts.models import User
 from search.candidates import candidates_find
 from search.query import SearchRequest
 from search.ranking import WINDOW_WEIGHT, scenes_rank
@@ -19,7 +23,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def _archive(rng: random.Random):
+def _archive(rng: random.Random) -> tuple[list[User], list[Collection], Encoder]:
     users = [factories.make_user() for _ in range(3)] + [factories.make_user(superuser=True)]
     users.append(factories.make_user(is_active=False))
     encoder, other = factories.make_encoder(active=False), factories.make_encoder(active=False)
@@ -44,19 +48,18 @@ def _archive(rng: random.Random):
     return users, collections, encoder
 
 
-def _may_see(user, collection) -> bool:
+def _may_see(user: User, collection: Collection, members: set[tuple[int, int]]) -> bool:
     if not user.is_active:
         return False
-    member = CollectionMember.objects.filter(collection=collection, user=user).exists()
     return (
         user.is_superuser
         or collection.owner_id == user.pk
         or collection.visibility == Visibility.ALL_USERS
-        or (collection.visibility == Visibility.MEMBERS and member)
+        or (collection.visibility == Visibility.MEMBERS and (collection.pk, user.pk) in members)
     )
 
 
-def _passes(scene, request: SearchRequest) -> bool:
+def _passes(scene: Scene, request: SearchRequest) -> bool:
     if scene.status != Scene.Status.READY:
         return False
     if request.collections and scene.collection.slug not in request.collections:
@@ -66,20 +69,31 @@ def _passes(scene, request: SearchRequest) -> bool:
     return not (request.end and not (scene.datetime and scene.datetime.date() <= request.end))
 
 
-def _oracle(user, request, encoder, vector) -> list[tuple[object, float]]:
-    """(scene id, score) of every scene that must be found, best first, by the definition."""
-    found = []
-    for scene in Scene.objects.select_related("collection"):
-        rows = Embedding.objects.filter(encoder=encoder, tile__scene=scene).select_related("tile")
-        if not rows or not _passes(scene, request) or not _may_see(user, scene.collection):
-            continue
-        scores = []
-        for row in rows:
-            stored = np.asarray(row.vector, dtype=np.float64)
-            cosine = float(stored @ vector / np.linalg.norm(stored) / np.linalg.norm(vector))
-            scores.append(cosine if row.tile.level == 0 else WINDOW_WEIGHT * cosine)
-        found.append((scene.pk, max(scores)))
-    return sorted(found, key=lambda item: -item[1])
+@dataclass(frozen=True)
+class _Oracle:
+    """Everything in the database, and the answer by the definition, computed one scene at a time."""
+
+    scenes: list[Scene]
+    members: set[tuple[int, int]]
+    tiles: dict[UUID, list[tuple[bool, np.ndarray]]]
+
+    @classmethod
+    def read(cls, encoder: Encoder) -> "_Oracle":
+        tiles = defaultdict(list)
+        for row in Embedding.objects.filter(encoder=encoder).select_related("tile"):
+            tiles[row.tile.scene_id].append((row.tile.level == 0, np.asarray(row.vector, dtype=np.float64)))
+        members = set(CollectionMember.objects.values_list("collection_id", "user_id"))
+        return cls(list(Scene.objects.select_related("collection")), members, dict(tiles))
+
+    def answer(self, user: User, request: SearchRequest, vector: np.ndarray) -> list[tuple[UUID, float]]:
+        """(scene id, score) of every scene that must be found, best first."""
+        found = []
+        for scene in self.scenes:
+            rows = self.tiles.get(scene.pk)
+            if rows and _passes(scene, request) and _may_see(user, scene.collection, self.members):
+                cosines = [(whole, v @ vector / np.linalg.norm(v) / np.linalg.norm(vector)) for whole, v in rows]
+                found.append((scene.pk, max(c if whole else WINDOW_WEIGHT * c for whole, c in cosines)))
+        return sorted(found, key=lambda item: -item[1])
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -93,10 +107,11 @@ def test_candidates_and_ranking_equal_brute_force(seed):
         SearchRequest("x", start=date(2024, 4, 1)),
         SearchRequest("x", start=date(2024, 3, 1), end=date(2024, 9, 30)),
     ]
+    oracle = _Oracle.read(encoder)
     compared = 0
     for user in users:
         for request in requests:
-            expected = _oracle(user, request, encoder, vector)
+            expected = oracle.answer(user, request, vector)
             for k in (1, 3, 1_000):
                 found = candidates_find(vector=vector, encoder=encoder, request=request, user=user, k=k)
                 assert found.searched == len(expected)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from rasterio.io import DatasetReader
 
-DRIVERS: Final = {Format.TIFF: ("GTiff",), Format.JPEG2000: ("JP2OpenJPEG",)}
+DRIVERS: Final = {Format.TIFF: "GTiff", Format.JPEG2000: "JP2OpenJPEG"}
 """GDAL is held to the driver of the sniffed format, so that no file can make it open another file or an address."""
 
 _MAX_BLOCK_BYTES: Final = 512 * 1024 * 1024
@@ -49,22 +49,22 @@ def translated(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_dataset(path: Path, drivers: tuple[str, ...]) -> Iterator[DatasetReader]:
-    """Open a file read-only with one of ``drivers``. Raises rasterio's errors (see :func:`translated`)."""
-    dataset = _open(path, drivers)
+def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
+    """Open a file read-only with one GDAL driver. Raises rasterio's errors (see :func:`translated`)."""
+    dataset = _open(path, driver)
     try:
         yield dataset
     finally:
         dataset.close()
 
 
-def _open(path: Path, drivers: tuple[str, ...]) -> DatasetReader:
+def _open(path: Path, driver: str) -> DatasetReader:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, driver=list(drivers), sharing=False)
+        return rasterio.open(path, driver=driver, sharing=False)
 
 
 class GeoRasterReader(Reader):

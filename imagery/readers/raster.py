@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
 from imagery.readers.errors import UnreadableImage
@@ -25,7 +26,17 @@ _PILLOW_NAMES: Final = {Format.PNG: "PNG", Format.JPEG: "JPEG", Format.WEBP: "WE
 _ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError, MemoryError)
 _RGB: Final = (BandInfo("red", "red"), BandInfo("green", "green"), BandInfo("blue", "blue"))
 _GREY: Final = (BandInfo("grey", "grey"),)
-_TURNED: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height.
+# EXIF orientation -> what brings the picture upright (EXIF 2.32, 4.6.4).
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPPING: Final = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 class RasterReader(Reader):
@@ -38,11 +49,13 @@ class RasterReader(Reader):
         try:
             self._image = Image.open(path, formats=[_PILLOW_NAMES[format]])
             self._mode, size = self._image.mode, self._image.size
-            exif = self._image.getexif()
+            exif = _header_exif(self._image)
+        except Image.DecompressionBombError as error:
+            raise _bomb(self.name, error) from error
         except _ERRORS as error:
             raise unreadable(self.name, error) from error
-        turned = exif.get(ExifTags.Base.Orientation) in _TURNED
-        self.width, self.height = (size[1], size[0]) if turned else size
+        self._turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+        self.width, self.height = (size[1], size[0]) if self._turn in _SWAPPING else size
         self._deep = format is Format.PNG and png_bit_depth(path) == 16
         grey = self._mode in {"L", "LA", "1", "I", "I;16", "I;16B", "F"}
         self.bands = _GREY if grey else _RGB
@@ -85,8 +98,7 @@ class RasterReader(Reader):
                 if draft is not None:
                     image.draft(None, (max(draft), max(draft)))
                 image.load()
-                picture = ImageOps.exif_transpose(image)
-                return _to_bands(picture)
+                return _to_bands(image if self._turn is None else image.transpose(self._turn))
         except _ERRORS as error:
             raise unreadable(self.name, error) from error
 
@@ -124,6 +136,26 @@ def unreadable(name: str, error: BaseException) -> UnreadableImage:
     return UnreadableImage(_("%(file)s cannot be decoded: %(reason)s.") % {"file": name, "reason": text.rstrip(".")})
 
 
+def _header_exif(image: Image.Image) -> Image.Exif:
+    """Return the EXIF that stands before the pixels (Pillow decodes a whole PNG to look behind them)."""
+    if image.format != "PNG":
+        return image.getexif()
+    exif = Image.Exif()
+    if content := image.info.get("exif"):
+        exif.load(content)
+    return exif
+
+
+def _bomb(name: str, error: Image.DecompressionBombError) -> UnreadableImage:
+    """Return the refusal of an image so large that Pillow would not even tell its sides."""
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return UnreadableImage(
+        _("%(file)s has too many pixels: %(found).1f megapixels, the limit for its format is %(limit).1f.")
+        % {"file": name, "found": int(found[1] if found else 0) / 1e6, "limit": settings.PILLOW_MAX_PIXELS / 1e6},
+        code="too_many_pixels",
+    )
+
+
 def _to_bands(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     transparent = picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info
     grey = picture.mode in {"L", "LA", "1"}
@@ -142,7 +174,7 @@ def _decode_deep(path: Path, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]
     """Return a 16-bit PNG at its full depth (Pillow would cut colour to 8 bits, which turns 12-bit data black)."""
     from imagery.readers.geotiff import open_dataset, translated
 
-    with translated(name), open_dataset(path, ("PNG",)) as dataset:
+    with translated(name), open_dataset(path, "PNG") as dataset:
         colours = 3 if dataset.count >= 3 else 1
         array = dataset.read(list(range(1, colours + 1)))
         alpha = dataset.count in {2, 4}

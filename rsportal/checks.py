@@ -99,7 +99,7 @@ def vector_extension(*, databases: Sequence[str] | None = None, **_kwargs: Any) 
         return [
             Error(
                 f"The database cannot be reached: {error}",
-                hint="Check DATABASE_URL; without it the portal starts a database of its own.",
+                hint=None if settings.EMBEDDED_POSTGRES else "Check DATABASE_URL, and that its server runs.",
                 id="rsportal.E007",
             )
         ]

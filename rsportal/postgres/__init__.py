@@ -56,11 +56,14 @@ def ensure_running(var_dir: Path | str | None = None) -> dict[str, Any]:
     Raises PostgresError with the reason when the server cannot run.
     """
     place, folder = _place(var_dir)
-    _hold(place, folder)
-    if not (server.answers(place) and server.watcher_lives(place)):
-        with locks.exclusive(place.start_lock):
-            server.start(place, account_for(place.base))
-            server.ensure_watcher(place)
+    try:
+        _hold(place, folder)
+        if not (server.answers(place) and server.watcher_lives(place)):
+            with locks.exclusive(place.start_lock):
+                server.start(place, account_for(place.base))
+                server.ensure_watcher(place)
+    except OSError as error:  # A full disk, a closed folder.
+        raise PostgresError(f"The embedded PostgreSQL cannot work in {place.base}: {error}") from error
     return database_settings(folder)
 
 

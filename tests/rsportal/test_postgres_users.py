@@ -5,6 +5,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -159,3 +160,27 @@ def test_a_socket_folder_that_somebody_prepared_is_refused(portal_dir):
             postgres.ensure_running(var_dir)
     finally:
         socket_dir.rmdir()
+
+
+@pytest.mark.parametrize("broken", ["data of another version", "folder that cannot be made"])
+def test_a_command_that_cannot_have_the_database_says_why_without_a_traceback(portal_dir, broken):
+    var_dir = portal_dir / "var"
+    if broken == "data of another version":
+        postgres.ensure_running(var_dir)
+        postgres.release(var_dir)
+        (locate(var_dir).data / "PG_VERSION").write_text("12\n")
+        reason = "initialized by PostgreSQL version 12"
+    else:
+        var_dir.mkdir()
+        (var_dir / "postgres").write_text("a file")
+        reason = "Not a directory"
+    environment = {**os.environ, "RSPORTAL_VAR_DIR": str(var_dir), "RSPORTAL_SECRET_KEY": "x" * 50}
+    environment.pop("DATABASE_URL", None)
+    project = Path(__file__).resolve().parents[2]
+    for command in ("migrate", "showmigrations"):
+        words = [sys.executable, "manage.py", command]
+        done = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "The embedded PostgreSQL" in done.stderr
+        assert reason in done.stderr
+        assert "Traceback" not in done.stderr

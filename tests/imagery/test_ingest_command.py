@@ -1,0 +1,127 @@
+"""``manage.py ingest``."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from imagery.models import Collection, IngestJob, Scene
+from imagery.models.collection import Visibility
+from tests import images
+from tests.factories import make_user
+
+
+def run(*arguments, fails=False):
+    out, err = StringIO(), StringIO()
+    if fails:
+        with pytest.raises(CommandError) as failure:
+            call_command("ingest", *map(str, arguments), stdout=out, stderr=err)
+        return out.getvalue(), str(failure.value)
+    call_command("ingest", *map(str, arguments), stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "archive"
+    for n in range(3):
+        images.draw(root / f"{n}.png", seed=n)
+    images.draw(root / "below" / "deep.jpg", seed=9)
+    (root / "notes.txt").write_text("not an image")
+    (root / ".hidden.png").write_bytes(b"")
+    return root
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_folder_becomes_ready_here_and_is_known_the_second_time(folder, collection, encoder):
+    report = json.loads(run(folder, "--collection", "archive", "--run-here", "--json")[0])
+    assert {key: report[key] for key in ("collection", "ready", "duplicate", "failed")} == {
+        "collection": "archive", "ready": 3, "duplicate": 0, "failed": 0
+    }  # fmt: skip
+    job = report["jobs"][0]
+    assert set(job) == {"source", "state", "reason", "scene"}
+    assert job["source"] == str(folder / "0.png") and job["state"] == "ready"
+    assert Scene.objects.filter(pk=job["scene"], status="ready").exists()
+    assert not Scene.objects.filter(assets__role="data", assets__managed=True).exists()
+    again = json.loads(run(folder, "--collection", "archive", "--run-here", "--json", "--recursive")[0])
+    assert (again["ready"], again["duplicate"]) == (1, 3)
+    assert Scene.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_bad_file_fails_the_command_and_no_other_file(folder, collection, encoder):
+    images.cut(folder / "1.png")
+    out, error = run(folder, "--collection", "archive", "--run-here", fails=True)
+    assert "2  ready" in out and "1  failed" in out and "1.png is damaged" in out
+    assert error == "1 of 3 could not be taken in."
+
+
+@pytest.mark.django_db
+def test_no_wait_leaves_the_jobs_in_the_queue(folder, collection):
+    out, _ = run(folder, "--collection", "archive", "--no-wait", "--copy")
+    assert "3  waiting for a worker" in out
+    assert IngestJob.objects.filter(state="queued").count() == 3
+    assert Scene.objects.filter(assets__managed=True).count() == 3
+
+
+@pytest.mark.django_db
+def test_a_dry_run_writes_nothing(folder, collection, media_folder):
+    images.cut(folder / "1.png")
+    images.geotiff(folder / "big.tif", images.deep_ramp(width=800, height=800))
+    out, _ = run(folder, "--collection", "unheard-of", "--dry-run", "--recursive")
+    assert "GeoTIFF" in out and "1.png is damaged" in out and "1 refused" in out and "Nothing was written" in out
+    report = json.loads(run(folder, "--collection", "unheard-of", "--dry-run", "--json")[0])
+    assert (report["scenes"], report["refused"]) == (3, 1)
+    assert report["tiles"] == sum(source["tiles"] for source in report["sources"]) > 20
+    assert not IngestJob.objects.exists() and not Collection.objects.filter(slug="unheard-of").exists()
+    assert list(media_folder.iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_band_files_join(tmp_path, collection):
+    for n, band in enumerate(("B02", "B03", "B04", "B08")):
+        images.geotiff(tmp_path / "p" / f"S2_{band}.tif", images.deep_ramp(bands=4)[n : n + 1])
+    report = json.loads(run(tmp_path / "p", "--collection", "archive", "--no-wait", "--json")[0])
+    assert len(report["jobs"]) == 1
+    scene = Scene.objects.get()
+    assert scene.title == "S2"
+    assert set(scene.assets.values_list("key", flat=True)) == {"red", "green", "blue", "B08"}
+
+
+@pytest.mark.django_db
+def test_a_new_collection_is_private_and_somebodys(folder):
+    _, error = run(folder, "--collection", "new-one", "--no-wait", fails=True)
+    assert "--user" in error
+    boss = make_user("boss", superuser=True)
+    _, said = run(folder, "--collection", "new-one", "--no-wait")
+    made = Collection.objects.get(slug="new-one")
+    assert (made.owner, made.visibility) == (boss, Visibility.PRIVATE)
+    assert "new-one" in said
+    _, error = run(folder, "--collection", "other", "--no-create", "--no-wait", fails=True)
+    assert "'other'" in error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["nowhere", "--collection", "archive"], "nowhere does not exist"),
+        (["{empty}", "--collection", "archive"], "--recursive"),
+        (["{folder}", "--collection", "archive", "--user", "ghost"], "ghost"),
+        (["{folder}", "--collection", "archive", "--user", "stranger"], "may not add"),
+        (["{folder}", "--collection", "Not A Slug", "--user", "stranger"], "slug"),
+    ],
+)
+def test_mistakes_are_named(folder, tmp_path, collection, arguments, word):
+    make_user("stranger")
+    (tmp_path / "empty").mkdir()
+    filled = [argument.format(folder=folder, empty=tmp_path / "empty") for argument in arguments]
+    _, error = run(*filled, "--no-wait", fails=True)
+    assert word.lower() in error.lower()
+
+
+@pytest.mark.django_db
+def test_a_named_file_that_is_no_image_is_refused_not_overlooked(folder, collection):
+    out, _ = run(folder / "notes.txt", "--collection", "archive", "--no-wait", fails=True)
+    assert "a text file" in out

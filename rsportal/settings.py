@@ -46,6 +46,9 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.words("RSPORTAL_ALLOWED_HOSTS", () if PRODUCTION else ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("RSPORTAL_CSRF_TRUSTED_ORIGINS")
+# How many reverse proxies stand in front; what they write into X-Forwarded-* is believed, no more.
+BEHIND_PROXY = env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION)
+PROXY_COUNT = env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if BEHIND_PROXY else 0
 
 INSTALLED_APPS = [
     "rsportal",
@@ -233,6 +236,7 @@ REST_FRAMEWORK = {
         "events": env.text("RSPORTAL_API_EVENT_RATE", "600/min"),
     },
     "DEFAULT_VERSIONING_CLASS": None,
+    "NUM_PROXIES": PROXY_COUNT,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {
@@ -301,9 +305,6 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.integer("RSPORTAL_HSTS_SECONDS", 31_536_000 if PRODUCTION else 0, minimum=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("RSPORTAL_HSTS_SUBDOMAINS", PRODUCTION)
 SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
-# How many reverse proxies stand in front; what they write into X-Forwarded-* is believed, no more.
-PROXY_COUNT = env.integer("RSPORTAL_PROXY_COUNT", 1, minimum=1) if env.flag("RSPORTAL_BEHIND_PROXY", PRODUCTION) else 0
-REST_FRAMEWORK["NUM_PROXIES"] = PROXY_COUNT
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from rsportal.accounts.models import User
@@ -14,7 +13,7 @@ class CaseInsensitiveModelBackend(ModelBackend):
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         user = User.objects.filter(username__iexact=username or "").first()
         name = user.username if user else username
         return super().authenticate(request, username=name, password=password, **kwargs)

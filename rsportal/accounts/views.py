@@ -75,12 +75,11 @@ class ProfileView(View):
         return _profile_page(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        user = User.objects.get(pk=request.user.pk)
-        form = ProfileForm(request.POST, instance=User.objects.get(pk=user.pk))
+        form = ProfileForm(request.POST, instance=User.objects.get(pk=request_user(request).pk))
         if not form.is_valid():
             return _profile_page(request, form=form, status=400)
         fields = {name: form.cleaned_data[name] for name in ("first_name", "last_name", "email", "language")}
-        services.user_update(user=user, **fields)
+        services.user_update(user=request_user(request), **fields)
         messages.success(request, _("Your profile is saved."))
         return redirect("profile")
 

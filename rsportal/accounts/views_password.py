@@ -4,12 +4,14 @@ import structlog
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.generic import FormView
 
 from rsportal.accounts.forms import ResetForm
 from rsportal.accounts.limits import within_limit
@@ -37,28 +39,31 @@ class PasswordChangeView(auth_views.PasswordChangeView):
 
     success_url = reverse_lazy("profile")
 
-    def form_valid(self, form: object) -> HttpResponse:
-        response = super().form_valid(form)  # type: ignore[arg-type]
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
         log.info("password_changed", account_id=self.request.user.pk)
         messages.success(
             self.request,
             _("Your password is changed. All your other sessions are logged out; revoke tokens you no longer trust."),
         )
-        return response  # type: ignore[return-value]
+        return response
 
 
-class PasswordResetView(auth_views.PasswordResetView):
+@method_decorator(login_not_required, name="dispatch")
+class PasswordResetView(FormView):
     """Ask for a mail with a link. The answer is the same whether or not the address has an account."""
 
-    form_class = ResetForm  # type: ignore[assignment]
+    form_class = ResetForm
+    template_name = "registration/password_reset_form.html"
+    success_url = reverse_lazy("password_reset_done")
 
-    def form_valid(self, form: ResetForm) -> HttpResponse:  # type: ignore[override]
+    def form_valid(self, form: ResetForm) -> HttpResponse:
         if not within_limit(key=f"resets:{client_ip(self.request)}", limit=_REQUESTS_PER_HOUR, seconds=3600):
             form.add_error(None, _("Too many requests came from your address. Try again in an hour."))
-            return self.form_invalid(form)  # type: ignore[return-value]
+            return self.form_invalid(form)
         origin = f"{self.request.scheme}://{self.request.get_host()}"
         password_reset_request(email=form.cleaned_data["email"], origin=origin, language=get_language() or "en")
-        return super(auth_views.PasswordResetView, self).form_valid(form)  # type: ignore[return-value]
+        return super().form_valid(form)
 
 
 class PasswordResetConfirmView(auth_views.PasswordResetConfirmView):
@@ -66,11 +71,11 @@ class PasswordResetConfirmView(auth_views.PasswordResetConfirmView):
 
     success_url = reverse_lazy("login")
 
-    def form_valid(self, form: object) -> HttpResponse:
-        response = super().form_valid(form)  # type: ignore[arg-type]
-        log.info("password_reset", account_id=self.user.pk)
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        response = super().form_valid(form)
+        log.info("password_reset", account_id=form.user.pk)
         messages.success(
             self.request,
             _("Your new password is set. Log in with it, then look through your API tokens: they still work."),
         )
-        return response  # type: ignore[return-value]
+        return response

@@ -187,7 +187,7 @@ def test_the_mailed_link_sets_a_password_once_and_ends_sessions(client, ann):
     tasks.password_reset_send(*task["args"])
     (message,) = mail.outbox
     assert message.to == ["ann@example.org"]
-    link = re.search(r"http://testserver(/accounts/reset/\S+)", message.body)
+    link = re.search(r"http://testserver(/accounts/reset/\S+)", str(message.body))
     assert link, message.body
     page = visitor.get(link[1], follow=True)
     form_address = page.redirect_chain[-1][0]
@@ -204,7 +204,7 @@ def test_the_mailed_link_sets_a_password_once_and_ends_sessions(client, ann):
 def test_a_reset_link_grows_old(client, ann, settings):
     client.post("/accounts/reset/", {"email": "ann@example.org"})
     tasks.password_reset_send(*queued()[0]["args"])
-    link = re.search(r"http://testserver(/accounts/reset/\S+)", mail.outbox[0].body)
+    link = re.search(r"http://testserver(/accounts/reset/\S+)", str(mail.outbox[0].body))
     assert link
     settings.PASSWORD_RESET_TIMEOUT = -1
     assert b"This link no longer works" in client.get(link[1], follow=True).content

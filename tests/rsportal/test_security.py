@@ -177,7 +177,7 @@ def test_the_session_gets_a_new_key_at_login():
     session = client.session
     session["planted"] = True
     session.save()
-    client.cookies["sessionid"] = session.session_key
+    client.cookies["sessionid"] = str(session.session_key)
     client.post("/accounts/login/", {"username": "ann", "password": "old harbour 1911"})
     assert client.session.session_key != session.session_key
 

@@ -29,21 +29,23 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @require_safe
 def job_row(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One row of the list."""
-    return _row(request, _job_or_404(request, job_id))
+    job = _job_or_404(request, job_id)
+    editable = collections_editable(request.user).filter(pk=job.collection_id).values_list("pk", flat=True)
+    return render(request, "imagery/_job_row.html", {"job": job, "editable": set(editable)})
 
 
 @require_POST
 def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Queue a failed or cancelled job again."""
     ingest.ingest_job_retry(job=_job_or_404(request, job_id), user=request_user(request))
-    return _row(request, _job_or_404(request, job_id)) if is_htmx(request) else _back(request)
+    return redirect(next_url(request, reverse("imagery:jobs")))
 
 
 @require_POST
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Stop a job that is not finished."""
     ingest.ingest_job_cancel(job=_job_or_404(request, job_id), user=request_user(request))
-    return _row(request, _job_or_404(request, job_id)) if is_htmx(request) else _back(request)
+    return redirect(next_url(request, reverse("imagery:jobs")))
 
 
 def _jobs_context(request: HttpRequest) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def _jobs_context(request: HttpRequest) -> dict[str, Any]:
         "page": page,
         "editable": editable,
         "batch": batch,
+        "here": request.get_full_path(),
         "state": state,
         "filters": _filters(counts, total, unfinished),
         "total": total,
@@ -89,12 +92,3 @@ def _job_or_404(request: HttpRequest, job_id: UUID) -> IngestJob:
         return job_get(request.user, job_id)
     except IngestJob.DoesNotExist as error:
         raise Http404 from error
-
-
-def _row(request: HttpRequest, job: IngestJob) -> HttpResponse:
-    editable = collections_editable(request.user).filter(pk=job.collection_id).values_list("pk", flat=True)
-    return render(request, "imagery/_job_row.html", {"job": job, "editable": set(editable)})
-
-
-def _back(request: HttpRequest) -> HttpResponse:
-    return redirect(next_url(request, reverse("imagery:jobs")))

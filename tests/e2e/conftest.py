@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from imagery.services.encoders import builtin_encoder_ensure
+from imagery.services.encoders import encoder_activate, encoder_register
+from tests.checkpoints import siglip_checkpoint
 from tests.e2e.browser import chromium
 from tests.factories import PASSWORD, make_collection, make_user
 from tests.processes import PROJECT, child_environment, wait_for
@@ -35,7 +36,8 @@ def portal(transactional_db: None, media_folder: Path, tmp_path: Path) -> Iterat
     make_collection("bays", title="Bays", owner=make_user("emma", password=PASSWORD), license="CC-BY-4.0")
     make_curator("carla", password=PASSWORD)
     make_user("root", password=PASSWORD, superuser=True)
-    builtin_encoder_ensure()
+    folder = siglip_checkpoint(tmp_path / "siglip")
+    encoder_activate(encoder=encoder_register(name="small", kind="transformers", source=str(folder)))
     var_dir = tmp_path / "portal-var"
     var_dir.mkdir()
     environment = child_environment(var_dir, {"RSPORTAL_HSTS_SECONDS": "0"})

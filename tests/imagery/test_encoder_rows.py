@@ -8,13 +8,24 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
+from imagery.encoders import builtin
 from imagery.encoders.registry import forget
 from imagery.models import Embedding, Encoder
-from imagery.services.encoders import encoder_activate, encoder_active, encoder_instance, encoder_register
+from imagery.services.encoders import (
+    builtin_encoder_ensure,
+    encoder_activate,
+    encoder_active,
+    encoder_instance,
+    encoder_register,
+)
 from imagery.services.partitions import partition_name
 from rsportal.errors import InvalidInput, Unavailable
 from tests import factories
 from tests.checkpoints import IMAGE_SIZE, clip_checkpoint, siglip_checkpoint
+
+_needs_weights = pytest.mark.skipif(
+    not (Path(builtin.__file__).parent / "weights.safetensors").exists(), reason="needs the built-in encoder's weights"
+)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +158,37 @@ def test_the_command_lists_adds_and_activates(siglip, tmp_path):
         call("activate", "nothing")
     with pytest.raises(CommandError, match=r"no config\.json"):
         call("add", "bad", "--source", str(tmp_path))
+
+
+@_needs_weights
+@pytest.mark.django_db
+def test_the_built_in_encoder_is_ensured_once():
+    encoder = builtin_encoder_ensure()
+    assert (encoder.name, encoder.kind, encoder.state) == ("builtin", "builtin", Encoder.State.ACTIVE)
+    assert {"en", "zh"} <= set(encoder.languages)
+    assert set(encoder.calibration) == {"scale", "offset"}
+    assert builtin_encoder_ensure() == encoder
+    assert Encoder.objects.count() == 1
+
+
+@_needs_weights
+@pytest.mark.django_db
+def test_ensuring_leaves_an_operator_s_choice_alone():
+    chosen = factories.make_encoder()
+    assert builtin_encoder_ensure().state == Encoder.State.NEW
+    assert encoder_active() == chosen
+
+
+@_needs_weights
+@pytest.mark.django_db
+def test_new_weights_of_the_built_in_encoder_are_another_encoder():
+    """Vectors of the weights before stay under their own row, so that the two are never compared."""
+    old = builtin_encoder_ensure()
+    Encoder.objects.filter(pk=old.pk).update(checksum="0" * 64)
+    new = builtin_encoder_ensure()
+    assert new.pk != old.pk and new.name.startswith("builtin-")
+    assert encoder_active() == new
+    assert builtin_encoder_ensure() == new
 
 
 @pytest.mark.django_db(transaction=True)

@@ -109,7 +109,7 @@ def install_packages(dev: bool) -> None:
     if up_to_date(stamp, mark):
         return
     say("installing the packages of " + files[-1].relative_to(PROJECT).as_posix() + " (some minutes at first)")
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--use-pep517", "--disable-pip-version-check"]
     index = os.environ.get("TORCH_INDEX", "").strip()
     if index:
         run(*command, "--index-url", index, "torch==" + pinned_version("torch"))

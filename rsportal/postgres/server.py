@@ -158,6 +158,9 @@ def _update_extensions(place: Place) -> None:
 
 
 def _log_end(place: Place) -> str:
-    files = [place.log, *sorted((place.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]]
-    lines = [line for file in files if file.exists() for line in file.read_text(errors="replace").splitlines()]
+    """Return what the server said last: why it did not begin, else (it got as far as its own log) why it ended."""
+    lines = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
+    if not any(word in line for line in lines for word in ("FATAL", "PANIC")):
+        for file in sorted((place.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)[-1:]:
+            lines += file.read_text(errors="replace").splitlines()
     return "The end of its log: " + " / ".join(lines[-5:]) if lines else ""

@@ -15,7 +15,7 @@ from imagery.api.filters import SCENE_PARAMETERS, scene_filters_parse
 from imagery.api.job_serializers import JobSerializer
 from imagery.api.links import link
 from imagery.api.scene_serializers import SceneSerializer, SceneUploadSerializer
-from imagery.api.uploads import uploaded_path
+from imagery.api.uploads import upload_size_check, uploaded_path
 from imagery.api.viewset import CatalogueViewSet, found
 from imagery.models import Collection, IngestJob, Scene
 from imagery.selectors import collection_get, collections_editable, scene_get, scenes_list
@@ -91,6 +91,7 @@ class SceneViewSet(CatalogueViewSet):
         return Response(self._represent(found(lambda: scene_get(self.user, pk)))[0])
 
     def create(self, request: Request) -> Response:
+        upload_size_check(request)
         form = SceneUploadSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         values = form.validated_data

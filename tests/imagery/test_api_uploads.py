@@ -96,6 +96,14 @@ def test_a_refused_file_is_named_with_the_reason_and_nothing_is_kept(name, conte
     assert not [path for path in media_folder.rglob("*") if path.is_file()]
 
 
+def test_an_upload_beyond_the_limit_is_refused_before_it_is_read(settings):
+    settings.UPLOAD_MAX_BYTES = 1024 * 1024
+    make_collection("mine", owner=(ada := make_user()))
+    body = check_problem(send(SchemaClient(ada), bytes(3 * 1024 * 1024)), 413, code="too_large")
+    assert "1 MiB" in body["detail"]
+    assert IngestJob.objects.count() == 0
+
+
 @pytest.mark.parametrize("properties", ["[1]", "nonsense", '"text"', r'{"a": "\u0000"}', r'{"a": "\ud800"}', "NaN"])
 def test_properties_that_are_no_json_object_are_refused(properties):
     make_collection("mine", owner=(ada := make_user()))

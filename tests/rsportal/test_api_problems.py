@@ -95,6 +95,19 @@ def test_garbled_json_is_a_400_problem():
     check_problem(response, 400, code="parse_error")
 
 
+def test_a_bottomless_or_endless_body_is_refused(settings):
+    client = SchemaClient(make_user())
+    deep = client.generic("POST", "/api/v1/search/", "[" * 100_000, content_type="application/json")
+    check_problem(deep, 400, code="parse_error")
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    long = client.generic("POST", "/api/v1/search/", " " * 1001, content_type="application/json")
+    check_problem(long, 413, code="too_large")
+
+
+def test_an_answer_other_than_json_is_a_406_problem():
+    check_problem(SchemaClient(make_user()).get("/api/v1/me/", HTTP_ACCEPT="text/csv"), 406, code="not_acceptable")
+
+
 def test_wrong_fields_are_named_with_a_code_each():
     response = SchemaClient(make_user()).post("/api/v1/events/", {"kind": "love"})
     body = check_problem(response, 400, code="invalid")

@@ -73,11 +73,13 @@ def _exact(
         return _candidates([])
     with connection.cursor() as cursor:
         # Ordered by the score a scene can get from the row, so that the first 2k rows hold the k best scenes.
+        # A vector of zeros (a broken encoder) has no direction: NaN, which PostgreSQL would put first.
         cursor.execute(
             f"""
             WITH best (tile_id, scene_id, whole, distance) AS MATERIALIZED ({inner})
             SELECT tile_id, scene_id, whole, distance, (SELECT count(DISTINCT scene_id) FROM best)
             FROM best
+            WHERE distance <> 'NaN'
             ORDER BY (1 - distance) * CASE WHEN whole THEN 1.0 ELSE %s END DESC, tile_id
             LIMIT %s
             """,

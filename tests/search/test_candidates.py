@@ -140,6 +140,17 @@ def test_many_windows_of_one_scene_crowd_nobody_out():
     assert len(set(found.scene_ids.tolist())) == found.searched == 10
 
 
+def test_a_vector_without_direction_matches_nothing():
+    owner = factories.make_user()
+    collection = factories.make_collection(owner=owner)
+    encoder = factories.make_encoder()
+    good, broken = factories.make_scene(collection), factories.make_scene(collection)
+    Embedding.objects.filter(tile__scene=broken).update(vector=[0.0] * 8)
+    found = candidates_find(vector=factories.axis(0), encoder=encoder, request=SearchRequest("x"), user=owner, k=10)
+    assert found.scene_ids.tolist() == [good.pk]
+    assert np.isfinite(found.distances).all()
+
+
 def test_equal_distances_are_ordered_by_tile():
     owner = factories.make_user()
     collection = factories.make_collection(owner=owner)

@@ -131,9 +131,12 @@ def scenes_list(
     end: date | datetime | None = None,
     bbox: BBox | None = None,
     status: str | None = None,
+    platform: str = "",
+    text: str = "",
 ) -> QuerySet[Scene]:
     """Return visible scenes, newest first: of these collection slugs, acquired within [start, end] (UTC days when
-    plain dates are given), meeting ``bbox`` (degrees WGS 84), in this ingest status.
+    plain dates are given), meeting ``bbox`` (degrees WGS 84), in this ingest status, of this platform (in any case),
+    with ``text`` in the title.
     """
     scenes = Scene.objects.visible_to(user).select_related("collection").defer("properties", "footprint", "bands")
     if slugs := list(collections):
@@ -144,6 +147,10 @@ def scenes_list(
         scenes = scenes.in_bbox(bbox)
     if status is not None:
         scenes = scenes.filter(status=status)
+    if platform:
+        scenes = scenes.filter(platform__iexact=platform)
+    if text:
+        scenes = scenes.filter(title__icontains=text)
     return scenes.order_by("-created_at", "-id")
 
 

@@ -78,11 +78,9 @@ class SceneViewSet(CatalogueViewSet):
             end=filters.end,
             bbox=filters.bbox,
             status=filters.status,
+            platform=filters.platform,
+            text=filters.text,
         )
-        if filters.platform:
-            scenes = scenes.filter(platform__iexact=filters.platform)
-        if filters.text:
-            scenes = scenes.filter(title__icontains=filters.text)
         page = self.paginate_queryset(scenes.defer(None).defer("placeholder").prefetch_related("assets"))
         assert page is not None
         return self.get_paginated_response(self._represent(*page))

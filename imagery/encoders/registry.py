@@ -1,0 +1,86 @@
+"""One door to the encoders: which there are, one instance of each in a process, what their files are."""
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Final
+
+from .base import EncoderFacts, EncoderKind, EncoderSpec, ImageTextEncoder
+from .errors import EncoderUnavailable
+
+_READ_BYTES: Final = 1 << 20
+
+_lock = threading.Lock()
+_instances: dict[EncoderSpec, ImageTextEncoder] = {}
+
+
+def get_encoder(spec: EncoderSpec) -> ImageTextEncoder:
+    """The encoder of this process for `spec`, made on first use; its towers are loaded when first needed.
+
+    Raises EncoderUnavailable if its files are missing or cannot be read.
+    """
+    with _lock:
+        encoder = _instances.get(spec)
+        if encoder is None:
+            encoder = _instances[spec] = _make(spec)
+        return encoder
+
+
+def forget() -> None:
+    """Drop all encoders of this process; their memory is free once nobody uses them."""
+    with _lock:
+        _instances.clear()
+
+
+def describe(spec: EncoderSpec) -> EncoderFacts:
+    """Dimension, image size, languages and calibration, without torch and without reading the weights.
+
+    Raises EncoderUnavailable if its files are missing or cannot be read.
+    """
+    if spec.kind is EncoderKind.BUILTIN:
+        from .builtin.files import facts
+
+        return facts(spec)
+    from .checkpoint import facts as checkpoint_facts
+
+    return checkpoint_facts(spec)
+
+
+def checksum(spec: EncoderSpec) -> str:
+    """SHA-256 (64 hexadecimal digits) over the names and bytes of the files that decide the vectors.
+
+    Reads every byte: seconds for a large checkpoint. Raises EncoderUnavailable if files are missing.
+    """
+    digest = hashlib.sha256()
+    for path in _files(spec):
+        digest.update(path.name.encode())
+        digest.update(b"\0")
+        try:
+            with path.open("rb") as stream:
+                while block := stream.read(_READ_BYTES):
+                    digest.update(block)
+        except OSError as error:
+            raise EncoderUnavailable(
+                f"The encoder's file {path.name} cannot be read ({error.strerror}): check its permissions."
+            ) from error
+    return digest.hexdigest()
+
+
+def _files(spec: EncoderSpec) -> list[Path]:
+    if spec.kind is EncoderKind.BUILTIN:
+        from .builtin.files import deciding_files
+
+        return deciding_files(spec)
+    from .checkpoint import deciding_files as checkpoint_files
+
+    return checkpoint_files(spec)
+
+
+def _make(spec: EncoderSpec) -> ImageTextEncoder:
+    if spec.kind is EncoderKind.BUILTIN:
+        from .builtin.encoder import BuiltinEncoder
+
+        return BuiltinEncoder(spec)
+    from .clip import CheckpointEncoder
+
+    return CheckpointEncoder(spec)

@@ -164,6 +164,7 @@ AXES_CLIENT_IP_CALLABLE = "rsportal.client_ip.client_ip"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else trying again would make the wait longer.
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = True
+AXES_DISABLE_ACCESS_LOG = True  # Who logged in from where is in the log lines, kept as long as the operator keeps them.
 AXES_VERBOSE = False
 
 SESSION_COOKIE_AGE = env.integer("RSPORTAL_SESSION_DAYS", 14, minimum=1) * 24 * 3600
@@ -187,7 +188,6 @@ USE_TZ = True
 
 # --- Files ----------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "rsportal" / "static"]
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
+from axes.helpers import get_cool_off
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +21,7 @@ from rsportal.errors import Conflict, InvalidInput
 log = structlog.get_logger(__name__)
 
 TOKEN_DAYS: Final = (1, 30, 90, 365)
+_EXPIRED_TOKENS_SHOWN: Final = timedelta(days=30)  # So that their owner sees why a program stopped.
 
 
 def user_create(*, username: str, email: str, password: str, language: str = "") -> User:
@@ -63,9 +67,8 @@ def token_create(*, user: User, name: str, days: int) -> tuple[ApiToken, str]:
     if days not in TOKEN_DAYS:
         raise InvalidInput(_("Choose one of the offered times."), field="days")
     User.objects.select_for_update().get(pk=user.pk)  # Two requests at once count one after the other.
-    ApiToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()
     limit = settings.REST_KNOX["TOKEN_LIMIT_PER_USER"]
-    if ApiToken.objects.filter(user=user).count() >= limit:
+    if ApiToken.objects.filter(user=user, expiry__gt=timezone.now()).count() >= limit:
         raise Conflict(
             _("You have %(limit)s tokens, the most an account may have. Revoke one first.") % {"limit": limit}
         )
@@ -88,3 +91,15 @@ def token_revoke(*, user: User, token_key: str) -> int:
     revoked, _rows = ApiToken.objects.filter(user=user, token_key=token_key).delete()
     log.info("token_revoked", account_id=user.pk, revoked=revoked)
     return revoked
+
+
+def expired_remove() -> int:
+    """Delete sessions, API tokens and notes of failed logins whose time is over; return how many rows went."""
+    now = timezone.now()
+    ended = [
+        Session.objects.filter(expire_date__lt=now).delete()[0],
+        ApiToken.objects.filter(expiry__lt=now - _EXPIRED_TOKENS_SHOWN).delete()[0],
+        AccessAttempt.objects.filter(attempt_time__lt=now - get_cool_off()).delete()[0],
+    ]
+    log.info("expired_removed", sessions=ended[0], tokens=ended[1], login_failures=ended[2])
+    return sum(ended)

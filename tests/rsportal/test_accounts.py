@@ -5,16 +5,18 @@ from datetime import timedelta
 
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
-from rsportal.accounts import tasks
-from rsportal.accounts.models import User
+from rsportal.accounts import services, tasks
+from rsportal.accounts.models import ApiToken, User
+from rsportal.accounts.schedules import EXPIRED_NAME
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -210,16 +212,12 @@ def test_a_reset_link_grows_old(client, ann, settings):
     assert b"This link no longer works" in client.get(link[1], follow=True).content
 
 
-def test_reset_mail_speaks_the_accounts_language(client, ann, settings):
-    from django.utils import translation
-
-    seen = []
-    User.objects.filter(pk=ann.pk).update(language="zh-hans")
-    client.post("/accounts/reset/", {"email": "ann@example.org"})
-    (task,) = queued()
-    seen.append(task["args"][2])
-    assert seen == ["zh-hans"]
-    assert translation.get_language() == "en"
+def test_reset_mail_speaks_the_accounts_language_else_the_askers(client, ann):
+    client.post("/accounts/reset/", {"email": "ann@example.org"}, headers={"accept-language": "zh-CN"})
+    User.objects.filter(pk=ann.pk).update(language="en")
+    cache.clear()
+    client.post("/accounts/reset/", {"email": "ann@example.org"}, headers={"accept-language": "zh-CN"})
+    assert [task["args"][2] for task in queued()] == ["zh-hans", "en"]
 
 
 SIGNUP = {"username": "Newcomer", "email": "new@example.org", "password1": PASSWORD, "password2": PASSWORD}
@@ -307,3 +305,19 @@ def test_a_visitor_switches_the_language_of_the_login_page(client):
     client.post("/accounts/language/", {"language": "zh-hans", "next": LOGIN})
     assert b'lang="zh-Hans"' in client.get(LOGIN).content
     assert client.get("/accounts/language/").status_code == 405
+
+
+def test_what_ran_out_is_removed_daily_and_the_rest_stays(client, ann):
+    client.force_login(ann)
+    Client().force_login(ann)
+    Session.objects.exclude(pk=client.session.session_key).update(expire_date=timezone.now() - timedelta(days=1))
+    for name, days in (("live", 1), ("just expired", -1), ("long expired", -40)):
+        token, _plain = services.token_create(user=ann, name=name, days=1)
+        ApiToken.objects.filter(pk=token.pk).update(expiry=timezone.now() + timedelta(days=days))
+    log_in(Client(), "stranger", "nope")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(hours=1))
+    assert Schedule.objects.get(name=EXPIRED_NAME).func == "rsportal.accounts.tasks.expired_remove"
+    assert tasks.expired_remove() == 3
+    assert {token.name for token in ApiToken.objects.all()} == {"live", "just expired"}
+    assert not AccessAttempt.objects.exists()
+    assert client.get("/accounts/profile/").status_code == 200

@@ -20,5 +20,7 @@ def history_erase(*, user: User, query_id: int | None = None) -> int:
         found = list(rows.values_list("pk", "vector_id"))
         Query.objects.filter(pk__in=[pk for pk, _vector in found]).delete()
         vectors = {vector for _pk, vector in found if vector is not None}
+        # Locked first: a search that is just being stored with one of them is then seen by the next statement.
+        list(QueryVector.objects.select_for_update().filter(pk__in=vectors).order_by("pk").values_list("pk"))
         QueryVector.objects.filter(~Exists(Query.objects.filter(vector=OuterRef("pk"))), pk__in=vectors).delete()
     return len(found)

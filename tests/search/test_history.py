@@ -1,7 +1,11 @@
 """What a person sees of their searches, and that erasing takes all of it."""
 
-import pytest
+import threading
 
+import pytest
+from django.db import connection
+
+from rsportal.accounts.models import User
 from search.models import Event, Impression, Query, QueryVector, Ranking
 from search.selectors import history_list
 from search.services import event_record, history_erase, ranking_page, search_request_parse, search_run
@@ -61,6 +65,33 @@ def test_erasing_takes_everything_of_this_person_only(owner):
     _search(owner, "shared")
     assert history_erase(user=owner) == 1
     assert history_erase(user=owner) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasing_while_others_ask_the_same_breaks_neither(owner):
+    factories.make_scene(factories.make_collection(owner=owner, visibility="all_users"))
+    factories.know_query("harbour")
+    people = [owner, *(factories.make_user() for _ in range(3))]
+    errors: list[BaseException] = []
+
+    def ask_and_erase(user: User) -> None:
+        try:
+            for _ in range(15):
+                search_run(user=user, request=search_request_parse(user=user, text="harbour"))
+                history_erase(user=user)
+        except BaseException as error:  # noqa: BLE001 - whatever happens in a thread must fail the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask_and_erase, args=(user,)) for user in people]
+    _search(owner, "harbour")  # The vector is in memory now, so that no model is needed when its row is erased.
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not errors
+    assert Query.objects.count() == QueryVector.objects.count() == 0
 
 
 def test_erasing_one_query(owner):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -67,15 +68,23 @@ def jobs_claim(*, most: int, job_id: UUID | None = None, batch: UUID | None = No
                 side = FINEST_SIDE_PIXELS
                 small = rows.filter(attempts=0, scene__width__lte=side, scene__height__lte=side, state=State.QUEUED)
                 jobs += list(small.exclude(pk=first.pk)[: most - 1])
-            now = timezone.now()
-            for job in jobs:
-                job.state, job.attempts, job.reason = State.RUNNING, job.attempts + 1, ""
-                job.heartbeat_at, job.finished_at = now, None
-                job.started_at = job.started_at or now
-            IngestJob.objects.bulk_update(
-                jobs, ["state", "attempts", "reason", "heartbeat_at", "started_at", "finished_at"]
-            )
+            _take(jobs)
             return jobs
+
+
+def _take(jobs: Sequence[IngestJob]) -> None:
+    now = timezone.now()
+    IngestJob.objects.filter(pk__in=[job.pk for job in jobs]).update(
+        state=State.RUNNING,
+        attempts=F("attempts") + 1,
+        reason="",
+        heartbeat_at=now,
+        started_at=Coalesce("started_at", now),
+        finished_at=None,
+    )
+    for job in jobs:
+        job.state, job.attempts, job.reason, job.heartbeat_at = State.RUNNING, job.attempts + 1, "", now
+        job.started_at, job.finished_at = job.started_at or now, None
 
 
 def _is_small(scene: Scene | None) -> bool:
@@ -107,13 +116,19 @@ def job_progress(job: IngestJob, *, done: int, total: int) -> None:
     owned([job]).update(done=done, total=total, heartbeat_at=timezone.now())
 
 
-def job_ready(job: IngestJob, *, total: int) -> None:
-    """Make an owned, locked job and its scene READY, together."""
+def jobs_ready(jobs: Sequence[IngestJob], *, totals: Mapping[UUID, int]) -> None:
+    """Make owned, locked jobs and their scenes READY, together; ``totals``: tiles by job id."""
     now = timezone.now()
-    if owned([job]).update(
-        state=State.READY, done=total, total=total, reason="", retryable=False, heartbeat_at=now, finished_at=now
-    ):
-        Scene.objects.filter(pk=job.scene_id).update(status=Scene.Status.READY, updated_at=now)
+    by_total: dict[int, list[IngestJob]] = {}
+    for job in jobs:
+        by_total.setdefault(totals[job.pk], []).append(job)
+    for total, group in by_total.items():
+        mine = owned(group)
+        scenes = list(mine.values_list("scene", flat=True))
+        mine.update(
+            state=State.READY, done=total, total=total, reason="", retryable=False, heartbeat_at=now, finished_at=now
+        )
+        Scene.objects.filter(pk__in=scenes).update(status=Scene.Status.READY, updated_at=now)
 
 
 def job_failed(job: IngestJob, reason: str, *, retryable: bool) -> bool:

@@ -6,9 +6,9 @@ from imagery.services import ingest as services
 
 
 def ingest(job_id: str) -> None:
-    """Work on this job and on whatever else waits. Late or repeated calls find nothing to do."""
-    services.ingest_jobs_drain()
-    services.ingest_job_run(job_id=UUID(job_id))
+    """Work on whatever waits, this job among it. Late or repeated calls find nothing to do."""
+    if services.ingest_jobs_drain():
+        services.ingest_job_run(job_id=UUID(job_id))
 
 
 def requeue_stale() -> int:

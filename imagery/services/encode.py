@@ -6,23 +6,23 @@ Every write is an upsert, so running a job again is harmless; a second attempt g
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 import numpy as np
 from django.db import transaction
-from django.utils import timezone
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.encoders.base import ImageTextEncoder
-from imagery.jobs import beating, job_crashed, job_failed, job_progress, job_ready, jobs_lock_owned
+from imagery.jobs import beating, job_crashed, job_failed, job_progress, jobs_lock_owned, jobs_ready
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
-from imagery.services.prepare import Broken, Opened, Pixels, Preparation, StoredPicture, Work
+from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
+from imagery.services.scene_store import scenes_store
 from imagery.services.scenes import scene_discard
 from imagery.storage import AssetMissing, asset_path
-from imagery.thumbnails import MEDIA_TYPE
 from imagery.tiling import TileWindow
 from rsportal.errors import InvalidInput, RsportalError
 from rsportal.logs import job_logging
@@ -42,7 +42,10 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
     then, and are taken up when their heartbeat is old.
     """
     run = _Run(encoder=encoder, model=model)
-    works = [work for job in jobs if (work := run.begin(job)) is not None]
+    assets: dict[UUID, list[Asset]] = {job.scene_id: [] for job in jobs if job.scene_id}
+    for asset in Asset.objects.filter(scene__in=assets, role=Asset.Role.DATA):
+        assets[asset.scene_id].append(asset)
+    works = [work for job in jobs if (work := run.begin(job, assets.get(job.scene_id, []))) is not None]
     with (
         beating(jobs),
         Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
@@ -88,12 +91,11 @@ class _Run:
     _opened: list[Opened] = field(default_factory=list)
     _batch: list[Pixels] = field(default_factory=list)
 
-    def begin(self, job: IngestJob) -> Work | None:
+    def begin(self, job: IngestJob, assets: Sequence[Asset]) -> Work | None:
         """Return what the threads need for a job; None when it ended already."""
         if job.scene is None:
-            job_failed(job, "The scene was deleted.", retryable=False)
+            job_failed(job, _("The scene was deleted."), retryable=False)
             return None
-        assets = list(job.scene.assets.filter(role=Asset.Role.DATA))
         try:
             files = {asset.key: asset_path(asset) for asset in assets}
         except AssetMissing as error:
@@ -141,31 +143,43 @@ class _Run:
 
     def flush(self) -> None:
         """Encode the batch and store everything known so far, in one transaction."""
+        if not self._opened and not self._batch:
+            return
         vectors = self.model.encode_images([event.image for event in self._batch])
         with transaction.atomic():
-            for job_id in set(self._progress) - jobs_lock_owned([p.work.job for p in self._progress.values()]):
-                _log.info("job %s was cancelled or taken over", job_id)
-                kept = [event.work.job.pk != job_id for event in self._batch]
-                vectors = vectors[np.asarray(kept, dtype=bool)]
-                self._drop(job_id)
-            for event in self._opened:
-                _scene_store(event)
+            vectors = self._without_lost_jobs(vectors)
+            scenes_store(self._opened)
             self._tiles_store()
-            touched = {event.work.job.pk for event in (*self._opened, *self._batch)}
             ids = [self._progress[event.work.job.pk].tiles[event.window] for event in self._batch]
             embeddings_store(encoder=self.encoder, tile_ids=ids, vectors=vectors)
             for event in self._batch:
                 self._progress[event.work.job.pk].done += 1
-            for job_id in touched:
-                progress = self._progress[job_id]
-                if progress.done >= progress.total:
-                    job_ready(progress.work.job, total=progress.total)
-                else:
-                    job_progress(progress.work.job, done=progress.done, total=progress.total)
-        for job_id in touched:
-            if self._progress[job_id].done >= self._progress[job_id].total:
-                del self._progress[job_id]
+            finished = self._progress_store()
+        for job_id in finished:
+            del self._progress[job_id]
         self._opened, self._batch = [], []
+
+    def _without_lost_jobs(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Lock the jobs of this run; drop those cancelled or taken over, also from the batch and its vectors."""
+        for job_id in set(self._progress) - jobs_lock_owned([p.work.job for p in self._progress.values()]):
+            _log.info("job %s was cancelled or taken over", job_id)
+            kept = [event.work.job.pk != job_id for event in self._batch]
+            vectors = vectors[np.asarray(kept, dtype=bool)]
+            self._drop(job_id)
+        return vectors
+
+    def _progress_store(self) -> set[UUID]:
+        """Store how far the jobs of this batch are; make the finished ones READY and return their ids."""
+        touched = {event.work.job.pk for event in (*self._opened, *self._batch)}
+        finished = {job_id for job_id in touched if self._progress[job_id].done >= self._progress[job_id].total}
+        for job_id in touched - finished:
+            progress = self._progress[job_id]
+            job_progress(progress.work.job, done=progress.done, total=progress.total)
+        jobs_ready(
+            [self._progress[job_id].work.job for job_id in finished],
+            totals={job_id: self._progress[job_id].total for job_id in finished},
+        )
+        return finished
 
     def _tiles_store(self) -> None:
         """Upsert the tiles of newly opened scenes and learn their ids; tiles of an older layout are removed."""
@@ -207,41 +221,3 @@ def job_refuse(job: IngestJob, error: RsportalError) -> None:
 def _embedded(scene: Scene, encoder: Encoder) -> frozenset[TileWindow]:
     rows = Tile.objects.filter(scene=scene, embeddings__encoder=encoder).values_list(*_WINDOW_FIELDS)
     return frozenset(TileWindow(**dict(zip(_WINDOW_FIELDS, row, strict=True))) for row in rows)
-
-
-def _scene_store(event: Opened) -> None:
-    """Store what reading told; what the person or program that added the scene said goes before it."""
-    facts, scene_id = event.facts, event.work.scene_id
-    fields = dict(facts.fields)
-    stored = Scene.objects.only("gsd", "datetime", "properties").get(pk=scene_id)
-    for name in ("gsd", "datetime"):
-        if getattr(stored, name) is not None:
-            fields.pop(name, None)
-    if facts.note:
-        fields["properties"] = {**stored.properties, "rsportal:georeference": facts.note}
-    Scene.objects.filter(pk=scene_id).update(**fields, updated_at=timezone.now())
-    _assets_store(
-        _asset(scene_id, "overview", Asset.Role.OVERVIEW, facts.overview),
-        _asset(scene_id, "thumbnail", Asset.Role.THUMBNAIL, facts.thumbnail),
-    )
-
-
-def _asset(scene_id: UUID, key: str, role: Asset.Role, stored: StoredPicture) -> Asset:
-    return Asset(
-        scene_id=scene_id,
-        key=key,
-        role=role,
-        path=stored.file.path,
-        managed=True,
-        filename=f"{key}.webp",
-        media_type=MEDIA_TYPE,
-        size=stored.file.size,
-        sha256=stored.file.sha256,
-        width=stored.picture.width,
-        height=stored.picture.height,
-    )
-
-
-def _assets_store(*assets: Asset) -> None:
-    values: Iterable[str] = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
-    Asset.objects.bulk_create(assets, update_conflicts=True, unique_fields=["scene", "key"], update_fields=list(values))

@@ -32,6 +32,7 @@ from rsportal.queue_settings import ENCODE_CLUSTER
 
 _DRAIN_SECONDS: Final = 300.0
 _NAME_LENGTH: Final = 300
+_TASKS_LOOKED_AT: Final = 3
 _TASK: Final = "imagery.tasks.ingest"
 _log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def source_ingest(
     try:
         assets = [_asset(scene, item, copy=copy) for item in checked]
         with transaction.atomic():
-            scene.full_clean(validate_unique=False, validate_constraints=False)
+            scene.full_clean(exclude=["collection", "created_by"], validate_unique=False, validate_constraints=False)
             scene.save(force_insert=True)
             Asset.objects.bulk_create(assets)
             job.scene = scene
@@ -134,21 +135,20 @@ def ingest_job_run(*, job_id: UUID) -> None:
 def ingest_jobs_drain(*, seconds: float = _DRAIN_SECONDS, batch: UUID | None = None) -> int:
     """Work on waiting jobs, oldest first, until none is left or ``seconds`` are over; return how many were claimed.
 
-    ``batch`` holds it to the sources that came together.
-    When jobs are left, another task is queued for them. Raises what :func:`ingest_job_run` raises.
+    While more wait than were claimed, another task is kept in the queue: for the next free worker process, and for
+    what is left at the end. ``batch`` holds the work to the sources that came together, and queues no task.
+    Raises what :func:`ingest_job_run` raises.
     """
     until = time.monotonic() + seconds
     claimed = 0
-    while taken := _run(most=BATCH_IMAGES, batch=batch):
+    while taken := _run(most=BATCH_IMAGES, batch=batch, wake_others=batch is None):
         claimed += taken
         if time.monotonic() >= until:
-            if left := claimable().order_by("created_at").values_list("pk", flat=True).first():
-                _enqueue(left)
             break
     return claimed
 
 
-def _run(*, most: int, job_id: UUID | None = None, batch: UUID | None = None) -> int:
+def _run(*, most: int, job_id: UUID | None = None, batch: UUID | None = None, wake_others: bool = False) -> int:
     if not claimable().exists():
         return 0
     try:
@@ -161,6 +161,8 @@ def _run(*, most: int, job_id: UUID | None = None, batch: UUID | None = None) ->
     jobs = jobs_claim(most=most, job_id=job_id, batch=batch)
     if not jobs:
         return 0
+    if wake_others and (waiting := _oldest_waiting()):
+        _enqueue(waiting)
     with job_logging(jobs[0].pk):
         try:
             again = jobs_encode(jobs=jobs, encoder=encoder, model=model)
@@ -221,28 +223,29 @@ def stale_jobs_requeue() -> int:
     released = stale_jobs_release()
     for pk in released:
         _log.warning("job %s: its worker is gone, queued again", pk)
-        _enqueue(pk)
-    if not released and (waiting := _waiting_without_task()):
+    if waiting := _oldest_waiting():
         _enqueue(waiting)
     return len(released)
 
 
-def _waiting_without_task() -> UUID | None:
-    """Return the oldest queued job if the encode queue has no task that could take it."""
-    from django_q.models import OrmQ
-
-    if OrmQ.objects.filter(key=ENCODE_CLUSTER, lock__lte=timezone.now()).exists():
-        return None
-    running = IngestJob.objects.filter(state=State.RUNNING).exists()
-    waiting = IngestJob.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True)
-    return None if running else waiting.first()
+def _oldest_waiting() -> UUID | None:
+    return IngestJob.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True).first()
 
 
 def _enqueue(job_id: UUID) -> None:
-    """Put the task into the queue's table: it commits, or not, together with the rows written before it."""
+    """See to it that a task takes up this job once the transaction commits.
+
+    A task works on whatever waits, so one that nobody has taken yet serves this job too, if it cannot start before
+    the job is visible: its row stays locked until we commit, and the queue takes tasks by updating their row.
+    Otherwise a new task goes into the queue's table, and commits (or not) together with the job's row.
+    """
+    from django_q.models import OrmQ
     from django_q.tasks import async_task
 
-    async_task(_TASK, str(job_id), cluster=ENCODE_CLUSTER, save=False)
+    with transaction.atomic():
+        free = OrmQ.objects.filter(key=ENCODE_CLUSTER, lock__lt=timezone.now()).order_by("pk")
+        if not any(row.func() == _TASK for row in free.select_for_update(skip_locked=True)[:_TASKS_LOOKED_AT]):
+            async_task(_TASK, str(job_id), cluster=ENCODE_CLUSTER, save=False)
 
 
 def _require_editor(collection: Collection, user: User) -> None:

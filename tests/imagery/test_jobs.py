@@ -71,7 +71,7 @@ def test_a_running_job_is_taken_over_only_when_its_worker_is_silent(queue):
     (theirs,) = jobs.jobs_claim(most=1)
     assert theirs.attempts == 2
     assert not jobs.job_failed(mine, "late", retryable=False), "the first worker lost its claim"
-    jobs.job_ready(mine, total=5)
+    jobs.jobs_ready([mine], totals={mine.pk: 5})
     job.refresh_from_db()
     assert (job.state, job.reason) == (State.RUNNING, "")
 

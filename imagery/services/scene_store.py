@@ -1,0 +1,61 @@
+"""Storing what reading told of scenes, and the pictures drawn of them: two statements for any number of scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from imagery.models import Asset, Scene
+from imagery.services.prepare import Opened, StoredPicture
+from imagery.thumbnails import MEDIA_TYPE
+
+_SENDERS_WORD: Final = ("gsd", "datetime")
+"""Fields in which what the sender of the scene said goes before what its files say."""
+_SCENE_FIELDS: Final = (
+    "width", "height", "proj_code", "footprint", "west", "south", "east", "north", "bands", "placeholder", "gsd",
+    "datetime", "properties", "updated_at",
+)  # fmt: skip
+_ASSET_FIELDS: Final = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
+
+
+def scenes_store(opened: Sequence[Opened]) -> None:
+    """Update the scenes and upsert their thumbnail and overview assets. Call inside a transaction.
+
+    The scenes' rows are locked; one that was deleted meanwhile stays deleted.
+    """
+    if not opened:
+        return
+    events = {event.work.scene_id: event for event in opened}
+    scenes = list(Scene.objects.filter(pk__in=events).order_by("pk").select_for_update())
+    assets = []
+    for scene in scenes:
+        facts = events[scene.pk].facts
+        for name, value in facts.fields.items():
+            if name not in _SENDERS_WORD or getattr(scene, name) is None:
+                setattr(scene, name, value)
+        if facts.note:
+            scene.properties = {**scene.properties, "rsportal:georeference": facts.note}
+        assets.append(_asset(scene.pk, "overview", Asset.Role.OVERVIEW, facts.overview))
+        assets.append(_asset(scene.pk, "thumbnail", Asset.Role.THUMBNAIL, facts.thumbnail))
+    # An upsert of rows that exist and are locked: one plain statement, where bulk_update builds a CASE per value.
+    Scene.objects.bulk_create(scenes, update_conflicts=True, unique_fields=["id"], update_fields=list(_SCENE_FIELDS))
+    Asset.objects.bulk_create(
+        assets, update_conflicts=True, unique_fields=["scene", "key"], update_fields=list(_ASSET_FIELDS)
+    )
+
+
+def _asset(scene_id: UUID, key: str, role: Asset.Role, stored: StoredPicture) -> Asset:
+    return Asset(
+        scene_id=scene_id,
+        key=key,
+        role=role,
+        path=stored.file.path,
+        managed=True,
+        filename=f"{key}.webp",
+        media_type=MEDIA_TYPE,
+        size=stored.file.size,
+        sha256=stored.file.sha256,
+        width=stored.picture.width,
+        height=stored.picture.height,
+    )

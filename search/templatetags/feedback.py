@@ -10,6 +10,7 @@ from rsportal.web import request_user
 from search.forms import SearchForm
 from search.judgements import shown_hit_get
 from search.models import Query
+from search.services import PAGE_SIZE
 
 register = template.Library()
 
@@ -28,12 +29,13 @@ def came_from(context: RequestContext, token: str) -> dict[str, Any]:
         start=query.filters.get("start", ""),
         end=query.filters.get("end", ""),
     )
+    page = (hit.rank - 1) // PAGE_SIZE + 1
     return {
         "hit": hit,
         "query": query.text,
         "token": token,
         "title": context["scene"].title,
-        "back": f"{reverse('search:home')}?{form.querystring(ranking=hit.ranking.pk)}#hit-{hit.rank}",
+        "back": f"{reverse('search:home')}?{form.querystring(ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}",
         "here": request.get_full_path(),
         "csrf_token": context.get("csrf_token"),
     }

@@ -1,5 +1,8 @@
 """The page of one scene, in every state it can be in."""
 
+import re
+from html import unescape
+
 import pytest
 from django.urls import reverse
 
@@ -114,6 +117,9 @@ def test_coming_from_a_search_offers_the_way_back_and_feedback(owner):
     assert response.status_code == 302 and response["Location"] == here
     assert Event.objects.get().kind == "like"
     assert 'value="unlike"' in page(client, here)
+    back = unescape(re.search(r'class="came-from__back"\s+href="([^"]+)"', html)[1])
+    assert back.endswith("&page=1#hit-1")
+    assert scene.title in page(client, back)
 
 
 def test_download_from_a_search_is_recorded_and_leads_to_the_file(owner):

@@ -145,7 +145,7 @@ def _finish_failed(job: IngestJob, reason: str, *, retryable: bool) -> None:
     IngestJob.objects.filter(pk=job.pk).update(
         state=State.FAILED, reason=reason, retryable=retryable, finished_at=now, heartbeat_at=now
     )
-    Scene.objects.filter(pk=job.scene_id).exclude(status=Scene.Status.READY).update(
+    Scene.objects.filter(jobs=job.pk).exclude(status=Scene.Status.READY).update(
         status=Scene.Status.FAILED, updated_at=now
     )
 

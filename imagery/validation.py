@@ -15,9 +15,9 @@ from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from imagery.readers import FACTS, HEAD_BYTES, Format, Reader, open_scene, sniff
+from imagery.readers import Format, Reader, open_scene
 from imagery.readers.errors import TruncatedImage, UnreadableImage
-from imagery.readers.formats import accepted_extensions, describe_unknown, format_of_extension
+from imagery.readers.formats import FACTS, HEAD_BYTES, accepted_extensions, describe_unknown, format_of_extension, sniff
 from rsportal.errors import InvalidInput
 
 MIN_SIDE_PIXELS: Final = 8

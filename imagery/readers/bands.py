@@ -23,7 +23,11 @@ def band_infos(dataset: DatasetReader) -> tuple[BandInfo, ...]:
     ):
         role = {"gray": "grey", "undefined": ""}.get(interpretation.name, interpretation.name)
         text = " ".join((description or "").split())
-        name = text if re.fullmatch(r"[\w .:-]{1,40}", text) else (role if role in (*_ROLES, "alpha") else f"band {position}")
+        name = (
+            text
+            if re.fullmatch(r"[\w .:-]{1,40}", text)
+            else (role if role in (*_ROLES, "alpha") else f"band {position}")
+        )
         infos.append(BandInfo(name=name, role=role, description=text if text != name else ""))
     return tuple(infos)
 

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 
 from imagery.models import Collection, IngestJob, Scene
 from imagery.models.collection import Visibility
-from imagery.readers import FACTS, sniff_file
+from imagery.readers import sniff_file
+from imagery.readers.formats import FACTS
 from imagery.readers.grouping import group_band_files
 from imagery.services.ingest import SourceFile, source_ingest
 from rsportal.accounts.models import User

@@ -45,7 +45,7 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
     assets: dict[UUID, list[Asset]] = {job.scene_id: [] for job in jobs if job.scene_id}
     for asset in Asset.objects.filter(scene__in=assets, role=Asset.Role.DATA):
         assets[asset.scene_id].append(asset)
-    works = [work for job in jobs if (work := run.begin(job, assets.get(job.scene_id, []))) is not None]
+    works = [work for job in jobs if (work := run.begin(job, assets[job.scene_id] if job.scene_id else [])) is not None]
     with (
         beating(jobs),
         Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
@@ -170,7 +170,7 @@ class _Run:
 
     def _progress_store(self) -> set[UUID]:
         """Store how far the jobs of this batch are; make the finished ones READY and return their ids."""
-        touched = {event.work.job.pk for event in (*self._opened, *self._batch)}
+        touched = {event.work.job.pk for event in self._opened} | {event.work.job.pk for event in self._batch}
         finished = {job_id for job_id in touched if self._progress[job_id].done >= self._progress[job_id].total}
         for job_id in touched - finished:
             progress = self._progress[job_id]
@@ -213,7 +213,7 @@ def job_refuse(job: IngestJob, error: RsportalError) -> None:
     bad_input = isinstance(error, InvalidInput)
     with transaction.atomic():
         if job_failed(job, error.message, retryable=not bad_input) and bad_input:
-            scene = Scene.objects.filter(pk=job.scene_id).exclude(status=Scene.Status.READY).first()
+            scene = Scene.objects.filter(jobs=job.pk).exclude(status=Scene.Status.READY).first()
             if scene is not None:
                 scene_discard(scene)
 

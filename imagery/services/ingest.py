@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 
 from imagery.jobs import State, claimable, job_crashed, jobs_claim, stale_jobs_release
 from imagery.models import Asset, Collection, IngestJob, Scene
-from imagery.readers import FACTS
 from imagery.readers.bandset import COLOURS
+from imagery.readers.formats import FACTS
 from imagery.services.encode import BATCH_IMAGES, jobs_encode
 from imagery.services.encoders import encoder_active, encoder_instance
 from imagery.services.properties import scene_fields
@@ -242,7 +242,7 @@ def _enqueue(job_id: UUID) -> None:
     from django_q.models import OrmQ
     from django_q.tasks import async_task
 
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         free = OrmQ.objects.filter(key=ENCODE_CLUSTER, lock__lt=timezone.now()).order_by("pk")
         if not any(row.func() == _TASK for row in free.select_for_update(skip_locked=True)[:_TASKS_LOOKED_AT]):
             async_task(_TASK, str(job_id), cluster=ENCODE_CLUSTER, save=False)

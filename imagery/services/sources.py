@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from imagery.readers import FACTS
-from imagery.readers.formats import EXTENSIONS
+from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
 from imagery.tiling import tile_windows
 from imagery.validation import FileFacts, file_check

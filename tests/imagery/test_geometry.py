@@ -1,6 +1,7 @@
 """Footprints, boxes and ground sample distances, against independent computations."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import rasterio
@@ -23,7 +24,7 @@ def rings(footprint):
 
 
 def area(ring):
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:], strict=False)) / 2
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring)) / 2
 
 
 def well_formed(footprint):

@@ -107,7 +107,7 @@ def test_a_georeferenced_scene_knows_its_place(collection, owner, encoder, tmp_p
     ingest_job_run(job_id=job.pk)
     scene = Scene.objects.get(pk=job.scene.pk)
     assert (scene.proj_code, scene.gsd) == ("EPSG:32618", 10.0)
-    assert scene.footprint["type"] == "Polygon"
+    assert scene.footprint is not None and scene.footprint["type"] == "Polygon"
     assert scene.west == pytest.approx(-75.7296, abs=1e-3) and scene.north == pytest.approx(37.7614, abs=2e-3)
     assert [band["name"] for band in scene.bands] == ["band 1", "band 2", "band 3"]
 
@@ -177,7 +177,8 @@ def test_rgb_from_band_files(collection, owner, encoder, tmp_path):
     ingest_job_run(job_id=job.pk)
     job.refresh_from_db()
     assert job.state == State.READY
-    assert set(job.scene.assets.filter(role="data").values_list("key", flat=True)) == {"red", "green", "blue"}
+    data = Asset.objects.filter(scene=job.scene, role="data")
+    assert set(data.values_list("key", flat=True)) == {"red", "green", "blue"}
     again = source_ingest(files=list(reversed(files)), collection=collection, user=owner)
     assert again.state == State.DUPLICATE
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from imagery import jobs
+from imagery.encoders.base import ImageTextEncoder
 from imagery.models import Embedding, IngestJob, Scene, Tile
 from imagery.services import encode
 from imagery.services.ingest import (
@@ -210,7 +211,7 @@ def test_files_go_when_the_deletion_commits(queue, owner, encoder, media_folder)
 
 def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypatch):
     job, other = queue(2)
-    encode_images = encode.ImageTextEncoder.encode_images
+    encode_images = ImageTextEncoder.encode_images
 
     def cancel_meanwhile(self, pictures):
         fresh = IngestJob.objects.get(pk=job.pk)
@@ -218,7 +219,7 @@ def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypat
             ingest_job_cancel(job=fresh, user=owner)
         return encode_images(self, pictures)
 
-    monkeypatch.setattr(encode.ImageTextEncoder, "encode_images", cancel_meanwhile)
+    monkeypatch.setattr(ImageTextEncoder, "encode_images", cancel_meanwhile)
     ingest_jobs_drain()
     job.refresh_from_db()
     other.refresh_from_db()
@@ -229,7 +230,7 @@ def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypat
 def test_archive_files_outlive_their_scene(collection, owner, tmp_path):
     path = images.draw(tmp_path / "mine.png")
     job = source_ingest(files=[SourceFile(path, "mine.png")], collection=collection, user=owner, copy=False)
-    scene_delete(scene=job.scene, user=owner)
+    scene_delete(scene=Scene.objects.get(), user=owner)
     job.refresh_from_db()
     assert job.state == State.CANCELLED
     assert path.exists() and not Scene.objects.exists()

@@ -208,7 +208,9 @@ def test_south_up_and_mirrored_grids_are_shown_north_up(tmp_path):
     south_up = images.geotiff(
         tmp_path / "s.tif", array[:, ::-1], transform=Affine(10, 0, grid.c, 0, 10, grid.f - 10 * 48)
     )
-    mirrored = images.geotiff(tmp_path / "m.tif", array[:, :, ::-1], transform=Affine(-10, 0, grid.c + 640, 0, -10, grid.f))
+    mirrored = images.geotiff(
+        tmp_path / "m.tif", array[:, :, ::-1], transform=Affine(-10, 0, grid.c + 640, 0, -10, grid.f)
+    )
     for path in (south_up, mirrored):
         with open_scene({"data": path}) as reader, open_scene({"data": north_up}) as expected:
             assert reader.transform == expected.transform
@@ -255,7 +257,9 @@ def test_jpeg_2000(tmp_path):
 def test_only_the_sniffed_driver_opens_a_file(tmp_path):
     secret = images.draw(tmp_path / "secret.tif.png")
     path = tmp_path / "a.tif"
-    path.write_text(f'<VRTDataset><VRTRasterBand><SourceFilename>{secret}</SourceFilename></VRTRasterBand></VRTDataset>')
+    path.write_text(
+        f"<VRTDataset><VRTRasterBand><SourceFilename>{secret}</SourceFilename></VRTRasterBand></VRTDataset>"
+    )
     with pytest.raises(UnreadableImage, match="XML"):
         open_scene({"data": path})
 

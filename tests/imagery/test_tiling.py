@@ -1,5 +1,7 @@
 """Windows of scenes of any size."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ def test_windows_lie_inside_once_and_cover_the_scene_at_every_level(size):
         for starts, length in (({w.x for w in mine}, width), ({w.y for w in mine}, height)):
             ordered = sorted(starts)
             assert ordered[0] == 0 and ordered[-1] == max(0, length - side)
-            assert all(0 < b - a <= 0.75 * side + 1 for a, b in zip(ordered, ordered[1:], strict=False))
+            assert all(0 < b - a <= 0.75 * side + 1 for a, b in pairwise(ordered))
         assert len(mine) == len({w.x for w in mine}) * len({w.y for w in mine})
 
 

@@ -49,10 +49,10 @@ def _request_id(request: HttpRequest) -> str:
 
 
 def _level(request: HttpRequest, status: int) -> int:
+    if request.path_info.startswith(_QUIET_PATHS):  # Monitors ask often; "not ready" is an answer, no crash.
+        return logging.WARNING if status >= 500 else logging.DEBUG
     if status >= 500:
         return logging.ERROR
-    if request.path_info.startswith(_QUIET_PATHS):
-        return logging.DEBUG
     return logging.WARNING if status >= 400 else logging.INFO
 
 

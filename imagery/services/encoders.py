@@ -112,12 +112,15 @@ def builtin_encoder_ensure() -> Encoder:
     vectors cannot be compared) and take over if the old were active, because nothing can encode for those any more.
     Raises Unavailable when its files are missing.
     """
-    _facts, checksum = _read_or_unavailable(EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME))
+    facts, checksum = _read_or_unavailable(EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME))
     encoder = Encoder.objects.filter(kind=Encoder.Kind.BUILTIN, checksum=checksum).first()
     if encoder is None:
         taken = Encoder.objects.filter(name=BUILTIN_NAME).exists()
         name = f"{BUILTIN_NAME}-{checksum[:8]}" if taken else BUILTIN_NAME
         encoder = encoder_register(name=name, kind=Encoder.Kind.BUILTIN, source=BUILTIN_NAME)
+    elif encoder.calibration != _calibration(facts):  # Measured anew on the same weights.
+        encoder.calibration = _calibration(facts)
+        encoder.save(update_fields=["calibration"])
     active = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
     if active is None or (active.kind == Encoder.Kind.BUILTIN and active.pk != encoder.pk):
         encoder = encoder_activate(encoder=encoder)

@@ -17,6 +17,7 @@ help: ## Show this list
 setup: ## Prepare everything (virtual environment, packages, database), ingest nothing
 	@$(PYTHON) -I rsportal/bootstrap.py
 	@$(PY) manage.py migrate --noinput --verbosity 0
+	@$(PY) manage.py encoder ensure
 	@echo "rsportal: ready. Next: make run, or .venv/bin/python manage.py help"
 
 setup-dev:

@@ -99,6 +99,10 @@ class Visitor:
         if too_wide:
             self.faults.append(f"{what} is wider than a phone's screen, because of {too_wide}")
 
+    def assert_content(self) -> None:
+        """Fail with everything the browser complained of so far."""
+        assert not self.faults, "\n".join(self.faults)
+
     def check_page(self, what: str) -> None:
         """Check barriers and phone width of the page as it is now."""
         self.check_access(what)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser
 
 from imagery.services.encoders import encoder_activate, encoder_register
@@ -69,6 +70,7 @@ def browser(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with chromium() as running:
         yield running
+        connection.close()  # Under the driver's loop the test had a connection of its own.
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from imagery.models import Embedding, Encoder, Scene
 from imagery.models.collection import Visibility
 from search.models import Event, Impression, Query, Ranking
+from search.templatetags.search_words import duration
 from tests.factories import axis, know_query, make_collection, make_encoder, make_scene, make_user, unit, utc
 from tests.pages import client_of, count_queries, page
 
@@ -282,3 +283,10 @@ def test_no_style_or_handler_stands_in_the_page(user, collection):
         assert " style=" not in html
         assert not re.search(r"\son\w+=", html)
         assert "<script>" not in html
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"), [(0.42, "0.4 ms"), (42.4, "42 ms"), (999.0, "999 ms"), (6373, "6.4 s"), (None, "?")]
+)
+def test_durations_read_as_people_say_them(milliseconds, words):
+    assert duration(milliseconds) == words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
@@ -39,9 +39,8 @@ class BatchWatch:
         self._bars = sys.stderr.isatty() and not quiet
         self._lines = not self._bars and not quiet
 
-    def counted(self, items: Iterable[T], what: str) -> Iterator[T]:
+    def counted(self, items: Iterable[T], what: str, total: int) -> Iterator[T]:
         """Yield ``items`` behind a progress bar."""
-        total = len(items) if isinstance(items, Sized) else None
         yield from tqdm(items, desc=what, total=total, unit="file", disable=not self._bars, leave=False)
 
     def wait(self, *, run_here: bool) -> None:

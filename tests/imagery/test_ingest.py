@@ -10,7 +10,14 @@ import pytest
 from django_q.models import OrmQ
 
 from imagery.models import Asset, Embedding, IngestJob, Scene, Tile
-from imagery.services.ingest import SourceFile, ingest_job_run, ingest_jobs_drain, source_ingest
+from imagery.services.ingest import (
+    Source,
+    SourceFile,
+    ingest_job_run,
+    ingest_jobs_drain,
+    source_ingest,
+    sources_ingest,
+)
 from imagery.storage import AssetMissing, asset_open, asset_path
 from rsportal.errors import NotAllowed, Unavailable
 from tests import images
@@ -233,3 +240,44 @@ def test_adding_a_failed_scene_again_tries_again(collection, owner, encoder, pic
     assert (again.state, again.scene_id) == (State.QUEUED, job.scene_id)
     ingest_job_run(job_id=again.pk)
     assert Scene.objects.get().status == Scene.Status.READY
+
+
+def test_many_sources_at_once_keep_their_order_and_their_own_fate(collection, owner, encoder, tmp_path):
+    paths = [images.draw(tmp_path / f"{n}.png", seed=n % 40) for n in range(45)]  # the last five repeat the first
+    images.cut(paths[3])
+    ingest(paths[7], collection, owner)
+    sources = [Source(files=[SourceFile(path, path.name)]) for path in paths]
+    jobs = list(sources_ingest(sources=sources, collection=collection, user=owner))
+    assert [job.source_name for job in jobs] == [path.name for path in paths]
+    states = [job.state for job in jobs]
+    assert (states[3], states[7]) == (State.FAILED, State.DUPLICATE)
+    assert states.count(State.QUEUED) == 40 - 1 and states.count(State.DUPLICATE) == 1 + 4
+    assert jobs[40].scene == jobs[0].scene and jobs[43].state == State.QUEUED, "the damaged one's whole twin is new"
+    ingest_jobs_drain()
+    assert Scene.objects.filter(status="ready").count() == Scene.objects.count() == 40
+
+
+def test_bytes_that_arrive_twice_at_the_same_moment_become_one_scene(collection, owner, picture, monkeypatch):
+    """Between the look for known bytes and the insert, another process adds them."""
+    from imagery.services import accept
+
+    store, raced = accept._store, []
+
+    def overtaken(drafts, collection, *, copy):
+        if not raced:
+            raced.append(True)
+            real = Scene.objects.filter
+
+            def nothing_yet(*arguments, **conditions):
+                found = real(*arguments, **conditions)
+                return found.none() if "content_hash__in" in conditions else found
+
+            with monkeypatch.context() as patch:
+                ingest(picture, collection, owner)
+                patch.setattr(Scene.objects, "filter", nothing_yet)
+                return store(drafts, collection, copy=copy)
+        return store(drafts, collection, copy=copy)
+
+    monkeypatch.setattr(accept, "_store", overtaken)
+    job = ingest(picture, collection, owner)
+    assert (job.state, job.scene) == (State.DUPLICATE, Scene.objects.get())

@@ -2,7 +2,6 @@
 
 import json
 import time
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -10,7 +9,7 @@ from django_q.models import Schedule
 
 from imagery.models import Asset, Embedding, IngestJob, Scene, Tile
 from imagery.schedules import schedules_ensure
-from imagery.services.ingest import SourceFile, source_ingest
+from imagery.services.ingest import Source, SourceFile, sources_ingest
 from tests import images
 from tests.processes import running_worker, wait_for
 
@@ -20,11 +19,8 @@ IMPATIENT = {"RSPORTAL_INGEST_STALE_SECONDS": "2"}
 
 
 def add(paths, collection, user, **more):
-    batch = uuid4()
-    return [
-        source_ingest(files=[SourceFile(p, p.name)], collection=collection, user=user, batch=batch, **more)
-        for p in paths
-    ]
+    sources = [Source(files=[SourceFile(path, path.name)]) for path in paths]
+    return list(sources_ingest(sources=sources, collection=collection, user=user, **more))
 
 
 def all_ready(expected):

@@ -10,10 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from imagery.management.ingest_progress import BatchWatch
 from imagery.management.ingest_report import dry_run_report, dry_run_summary, final_report, final_summary
-from imagery.models import Collection, IngestJob
+from imagery.models import Collection
 from imagery.readers.grouping import SceneFiles
 from imagery.services.collections import collection_create
-from imagery.services.ingest import SourceFile, source_ingest
+from imagery.services.ingest import Source, SourceFile, sources_ingest
 from imagery.services.sources import source_plan, sources_find
 from rsportal.accounts.models import User
 from rsportal.errors import RsportalError
@@ -62,23 +62,23 @@ class Command(BaseCommand):
         collection, user = self._collection(options)
         batch = uuid4()
         watch = BatchWatch(batch=batch, stderr=self.stderr, quiet=options["json"])
-        jobs: dict[UUID, str] = {}
-        for source in watch.counted(sources, "accepting"):
-            jobs[self._accept(source, collection, user, batch, copy=options["copy"])] = _label(source)
+        accepted = sources_ingest(
+            sources=[_source(found) for found in sources],
+            collection=collection,
+            user=user,
+            batch=batch,
+            copy=options["copy"],
+        )
+        labels = [_label(found) for found in sources]
+        jobs: dict[UUID, str] = {
+            job.pk: label for job, label in zip(watch.counted(accepted, "accepting", len(labels)), labels, strict=True)
+        }
         if not options["no_wait"]:
             watch.wait(run_here=options["run_here"])
         report = final_report(collection.slug, batch, jobs)
         self.stdout.write(json.dumps(report) if options["json"] else final_summary(report))
         if failed := report["failed"]:
             raise CommandError(f"{failed} of {len(jobs)} could not be taken in.")
-
-    def _accept(self, source: SceneFiles, collection: Collection, user: User, batch: UUID, *, copy: bool) -> UUID:
-        files = [SourceFile(path=path, filename=path.name, key=key) for key, path in source.files.items()]
-        title = source.name if source.is_band_set else ""
-        job: IngestJob = source_ingest(
-            files=files, collection=collection, user=user, batch=batch, title=title, copy=copy
-        )
-        return job.pk
 
     def _dry_run(self, sources: list[SceneFiles], options: dict[str, Any]) -> None:
         report = dry_run_report(options["collection"], [source_plan(source) for source in sources], options["copy"])
@@ -100,6 +100,11 @@ class Command(BaseCommand):
         collection = collection_create(user=user, title=slug.replace("-", " ").capitalize(), slug=slug)
         self.stderr.write(f"Made the private collection {slug!r}, owned by {user}.")
         return collection, user
+
+
+def _source(found: SceneFiles) -> Source:
+    files = [SourceFile(path=path, filename=path.name, key=key) for key, path in found.files.items()]
+    return Source(files=files, title=found.name if found.is_band_set else "")
 
 
 def _label(source: SceneFiles) -> str:

@@ -1,0 +1,248 @@
+"""Accepting sources: checks, checksum, copy, and then scene, files, job and task in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from imagery.jobs import State
+from imagery.models import Asset, Collection, IngestJob, Scene
+from imagery.readers import open_scene
+from imagery.readers.bandset import COLOURS
+from imagery.readers.formats import FACTS
+from imagery.services.properties import scene_fields
+from imagery.services.queue import job_enqueue
+from imagery.storage import file_copy_in, file_sha256, scene_files_remove
+from imagery.validation import FileFacts, file_check
+from rsportal.accounts.models import User
+from rsportal.errors import InvalidInput, NotAllowed
+
+_NAME_LENGTH: Final = 300
+_TOGETHER: Final = 32
+"""Sources that share a transaction when many come at once."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to take in: where it lies, the name it came under, its asset key.
+
+    Several files make one scene from bands: ``red``, ``green``, ``blue``, and further ones by their own name.
+    """
+
+    path: Path
+    filename: str
+    key: str = "data"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one scene, with what the sender says about it (``properties`` in STAC names)."""
+
+    files: Sequence[SourceFile]
+    title: str = ""
+    properties: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Checked:
+    source: SourceFile
+    facts: FileFacts
+    sha256: str
+
+
+@dataclass
+class _Draft:
+    """A source on its way in: its job and, when it passed the checks, its scene."""
+
+    job: IngestJob
+    checked: list[_Checked] = field(default_factory=list)
+    scene: Scene | None = None
+    assets: list[Asset] = field(default_factory=list)
+
+
+def source_ingest(
+    *,
+    files: Sequence[SourceFile],
+    collection: Collection,
+    user: User,
+    batch: UUID | None = None,
+    title: str = "",
+    properties: dict[str, Any] | None = None,
+    copy: bool = True,
+) -> IngestJob:
+    """Take in the files of one scene and queue the work; return the job, QUEUED, DUPLICATE or FAILED.
+
+    ``copy`` keeps the bytes under the media folder; otherwise they are read where they lie. Bad input never raises:
+    the job is FAILED with the reason and nothing is stored. DUPLICATE: the collection has these bytes already, as
+    ``job.scene``. Raises NotAllowed when ``user`` may not add to the collection.
+    """
+    sources = [Source(files=files, title=title, properties=properties)]
+    return next(sources_ingest(sources=sources, collection=collection, user=user, batch=batch, copy=copy))
+
+
+def sources_ingest(
+    *, sources: Sequence[Source], collection: Collection, user: User, batch: UUID | None = None, copy: bool = True
+) -> Iterator[IngestJob]:
+    """Do what :func:`source_ingest` does for many sources, in their order, a few dozen to a transaction."""
+    editor_require(collection, user)
+    batch = batch or uuid4()
+    for start in range(0, len(sources), _TOGETHER):
+        drafts = [_draft(source, collection, user, batch, copy) for source in sources[start : start + _TOGETHER]]
+        try:
+            yield from _store(drafts, collection, copy=copy)
+        except IntegrityError:  # The same bytes arrived in another transaction at the same moment: one by one.
+            for draft in drafts:
+                yield from _store_alone(draft, collection, copy=copy)
+
+
+def editor_require(collection: Collection, user: User) -> None:
+    """Raise NotAllowed unless ``user`` may add to the collection."""
+    if not Collection.objects.editable_by(user).filter(pk=collection.pk).exists():
+        raise NotAllowed(_("You may not add to the collection %(title)s.") % {"title": collection.title})
+
+
+def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy: bool) -> _Draft:
+    """Return the checked source; the database is not asked. A refused one has a FAILED job and no scene."""
+    files, title = source.files, source.title.strip()
+    if not files:
+        raise ValueError("a source needs at least one file")
+    first = Path(files[0].filename)
+    name = (title or first.stem) if len(files) > 1 else first.name
+    job = IngestJob(batch=batch, collection=collection, created_by=user, source_name=name[:_NAME_LENGTH])
+    draft = _Draft(job=job)
+    try:
+        fields = scene_fields(source.properties)
+        draft.checked = _checked(files, in_place=not copy)
+    except InvalidInput as error:
+        _end(job, State.FAILED, error.message)
+        return draft
+    except OSError as error:
+        reason = _("%(file)s cannot be read: %(reason)s.") % {"file": job.source_name, "reason": error.strerror}
+        _end(job, State.FAILED, reason)
+        return draft
+    shown = [item.facts for item in draft.checked if item.source.key in {"data", *COLOURS}]
+    best = max(shown, key=lambda facts: facts.pixels)
+    draft.scene = Scene(
+        id=uuid4(),
+        collection=collection,
+        title=(title or first.stem)[:_NAME_LENGTH],
+        content_hash=_content_hash(draft.checked),
+        created_by=user,
+        width=best.width,
+        height=best.height,
+        **fields,
+    )
+    draft.scene.full_clean(exclude=["collection", "created_by"], validate_unique=False, validate_constraints=False)
+    return draft
+
+
+def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> list[IngestJob]:
+    """Copy the files of new scenes and store all rows and the task; return the jobs. Raises IntegrityError."""
+    hashes = {draft.scene.content_hash for draft in drafts if draft.scene}
+    known = {
+        scene.content_hash: scene
+        for scene in (Scene.objects.filter(collection=collection, content_hash__in=hashes) if hashes else ())
+    }
+    new: list[_Draft] = []
+    again: list[Scene] = []
+    try:
+        for draft in drafts:
+            if draft.scene is None:
+                continue
+            if (there := known.get(draft.scene.content_hash)) is not None:
+                draft.job.scene = there
+                if there.status == Scene.Status.FAILED:  # Added again after a failure: the job tries once more.
+                    again.append(there)
+                    there.status = Scene.Status.PENDING
+                else:
+                    _end(draft.job, State.DUPLICATE, "")
+                continue
+            try:
+                draft.assets = [_asset(draft.scene, item, copy=copy) for item in draft.checked]
+            except InvalidInput as error:
+                scene_files_remove(draft.scene.pk)
+                draft.scene = None
+                _end(draft.job, State.FAILED, error.message)
+                continue
+            draft.job.scene = known[draft.scene.content_hash] = draft.scene
+            new.append(draft)
+        with transaction.atomic():
+            Scene.objects.bulk_create([draft.scene for draft in new if draft.scene])
+            Scene.objects.filter(pk__in=[scene.pk for scene in again]).update(
+                status=Scene.Status.PENDING, updated_at=timezone.now()
+            )
+            Asset.objects.bulk_create([asset for draft in new for asset in draft.assets])
+            jobs = IngestJob.objects.bulk_create([draft.job for draft in drafts])
+            if waiting := [job.pk for job in jobs if job.state == State.QUEUED]:
+                job_enqueue(waiting[0])
+    except BaseException:
+        for draft in new:
+            if draft.scene is not None:
+                scene_files_remove(draft.scene.pk)
+        raise
+    return jobs
+
+
+def _store_alone(draft: _Draft, collection: Collection, *, copy: bool) -> list[IngestJob]:
+    """Store one source; if its bytes arrive elsewhere just now, look again and find them known."""
+    if draft.job.state != State.FAILED:
+        _reopen(draft.job)
+    try:
+        return _store([draft], collection, copy=copy)
+    except IntegrityError:
+        _reopen(draft.job)
+        return _store([draft], collection, copy=copy)
+
+
+def _reopen(job: IngestJob) -> None:
+    job.scene, job.state, job.finished_at = None, State.QUEUED, None
+
+
+def _end(job: IngestJob, state: str, reason: str) -> None:
+    job.state, job.reason, job.finished_at = state, reason, timezone.now()
+
+
+def _checked(files: Sequence[SourceFile], *, in_place: bool) -> list[_Checked]:
+    facts = [file_check(source.path, filename=source.filename, in_place=in_place) for source in files]
+    if len(files) > 1:
+        paths = {source.key: source.path for source in files}
+        with open_scene(paths, names={source.key: source.filename for source in files}):
+            pass  # Opening refuses bands that do not belong together.
+    return [_Checked(s, f, file_sha256(s.path)) for s, f in zip(files, facts, strict=True)]
+
+
+def _content_hash(checked: Sequence[_Checked]) -> str:
+    """Return the checksum that tells known bytes: the file's own, or one over the keys and checksums of all bands."""
+    if len(checked) == 1:
+        return checked[0].sha256
+    lines = sorted(f"{item.source.key}:{item.sha256}\n" for item in checked)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _asset(scene: Scene, item: _Checked, *, copy: bool) -> Asset:
+    facts = FACTS[item.facts.format]
+    source = item.source
+    if copy:
+        suffix = facts.extensions[0]
+        stored = file_copy_in(source.path, scene_id=scene.pk, name=f"{source.key}{suffix}", expected_sha256=item.sha256)
+    return Asset(
+        scene=scene,
+        key=source.key,
+        role=Asset.Role.DATA,
+        path=stored.path if copy else str(source.path.resolve()),
+        managed=copy,
+        filename=Path(source.filename).name[:_NAME_LENGTH],
+        media_type=facts.media_type,
+        size=item.facts.size,
+        sha256=item.sha256,
+        width=item.facts.width,
+        height=item.facts.height,
+    )

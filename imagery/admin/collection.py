@@ -48,13 +48,13 @@ class CollectionAdmin(PermittedAdmin):
 
     form = CollectionForm
     inlines = (MemberInline,)
-    list_display = ("title", "slug", "visibility", "license", "owner", "scene_list", "member_count", "created_at")
+    list_display = ("title", "slug", "visibility", "license", "owner_name", "scene_list", "member_count", "created_at")
     list_select_related = ("owner",)
     list_filter = ("visibility",)
     search_fields = ("title", "slug")
     ordering = ("title",)
     fieldsets = (
-        (None, {"fields": ("title", "slug", "description", "owner")}),
+        (None, {"fields": ("title", "slug", "description", "owner_name")}),
         (gettext_lazy("Who sees it"), {"fields": ("visibility",)}),
         (gettext_lazy("Licence"), {"fields": ("license", "license_url", "attribution")}),
         (gettext_lazy("Record"), {"fields": ("scene_list", "created_at", "updated_at")}),
@@ -77,15 +77,21 @@ class CollectionAdmin(PermittedAdmin):
         return collection_owned_by(collection=obj, user=request.user)  # type: ignore[arg-type]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        fixed = ("owner", "scene_list", "created_at", "updated_at")
+        fixed = ("owner_name", "scene_list", "created_at", "updated_at")
         return fixed if obj is None else (*fixed, "slug")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None:
             return self.fieldsets
         return [
-            (name, {**o, "fields": tuple(f for f in o["fields"] if f != "owner")}) for name, o in self.fieldsets[:3]
+            (name, {**o, "fields": tuple(f for f in o["fields"] if f != "owner_name")})
+            for name, o in self.fieldsets[:3]
         ]
+
+    @admin.display(description=gettext_lazy("owner"), ordering="owner__username")
+    def owner_name(self, collection: Collection) -> str:
+        """Show the name only: a link would lead curators to an account they may not open."""
+        return collection.owner.get_username()
 
     @admin.display(description=gettext_lazy("scenes"), ordering="scene_count")
     def scene_list(self, collection: Collection) -> SafeString:

@@ -23,7 +23,7 @@ _REASON_LENGTH = 90  # characters in the list; the job's own page shows all
 class IngestJobAdmin(ReadOnly, PermittedAdmin):
     """Jobs are written by the ingest service alone; curators may retry and cancel."""
 
-    list_display = ("source_name", "collection", "state", "progress", "attempts", "heartbeat", "why", "created_at")
+    list_display = ("source_name", "state", "progress", "why", "attempts", "heartbeat", "collection", "created_at")
     list_select_related = ("collection",)
     list_filter = ("state", ("collection", VisibleRelatedFilter), "retryable", "created_at")
     search_fields = ("source_name", "reason")
@@ -32,9 +32,9 @@ class IngestJobAdmin(ReadOnly, PermittedAdmin):
     fieldsets = (
         (None, {"fields": ("source_name", "collection", "scene_link", "state", "progress", "reason", "retryable")}),
         (gettext_lazy("Times"), {"fields": ("created_at", "started_at", "heartbeat", "finished_at", "attempts")}),
-        (gettext_lazy("Record"), {"fields": ("id", "batch", "created_by")}),
+        (gettext_lazy("Record"), {"fields": ("id", "batch", "started_by")}),
     )
-    readonly_fields = ("progress", "heartbeat", "scene_link", "why", "id", "created_at")
+    readonly_fields = ("started_by", "progress", "heartbeat", "scene_link", "why", "id", "created_at")
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Tell whether this person may retry and cancel (the services check each job)."""
@@ -57,6 +57,10 @@ class IngestJobAdmin(ReadOnly, PermittedAdmin):
         if job.heartbeat_at is None:
             return "–"
         return _("%(age)s ago") % {"age": timesince(job.heartbeat_at, timezone.now())}
+
+    @admin.display(description=gettext_lazy("started by"))
+    def started_by(self, job: IngestJob) -> str:
+        return job.created_by.get_username() if job.created_by else "–"
 
     @admin.display(description=gettext_lazy("reason"))
     def why(self, job: IngestJob) -> str:

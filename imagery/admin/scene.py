@@ -51,11 +51,11 @@ class SceneAdmin(PermittedAdmin):
             gettext_lazy("Read from the file"),
             {"fields": ("size", "proj_code", "bounds", "footprint", "files", "content_hash")},
         ),
-        (gettext_lazy("Record"), {"fields": ("id", "created_by", "created_at", "updated_at")}),
+        (gettext_lazy("Record"), {"fields": ("id", "added_by", "created_at", "updated_at")}),
     )
     readonly_fields = (
         "picture", "collection", "status", "on_portal", "size", "proj_code", "bounds", "footprint", "files",
-        "content_hash", "id", "created_by", "created_at", "updated_at",
+        "content_hash", "id", "added_by", "created_at", "updated_at",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scene]:
@@ -97,6 +97,10 @@ class SceneAdmin(PermittedAdmin):
         return _("%(west).5f° to %(east).5f° longitude, %(south).5f° to %(north).5f° latitude (WGS 84)") % dict(
             zip(("west", "south", "east", "north"), scene.bbox, strict=True)
         )
+
+    @admin.display(description=gettext_lazy("added by"))
+    def added_by(self, scene: Scene) -> str:
+        return scene.created_by.get_username() if scene.created_by else "–"
 
     @admin.display(description=gettext_lazy("files"))
     def files(self, scene: Scene) -> str:

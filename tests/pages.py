@@ -1,5 +1,8 @@
 """What tests of pages share."""
 
+import re
+from html import unescape
+
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,11 +17,18 @@ def client_of(user: User) -> Client:
     return client
 
 
-def page(client: Client, address: str, *, status: int = 200, **headers: str) -> str:
-    """Return the page's HTML after checking its status."""
-    response = client.get(address, headers=headers or None)
+def page(client: Client, address: str, *, status: int = 200, htmx: bool = False) -> str:
+    """Return the page's HTML (with ``htmx``, the part that htmx would be given) after checking its status."""
+    response = client.get(address, headers={"HX-Request": "true"} if htmx else None)
     assert response.status_code == status, response.content.decode()[:2000]
     return response.content.decode()
+
+
+def found(pattern: str, html: str) -> str:
+    """Return what the pattern's group captures in the page, unescaped."""
+    match = re.search(pattern, html, re.S)
+    assert match, f"{pattern} is not in the page"
+    return unescape(match[1])
 
 
 def count_queries(client: Client, address: str) -> int:

@@ -51,7 +51,7 @@ def test_the_list_polls_only_while_something_is_unfinished(owner, collection):
 
 def test_htmx_gets_the_live_part_alone(owner, collection):
     make_job(collection, State.RUNNING)
-    html = page(client_of(owner), JOBS, **{"HX-Request": "true"})
+    html = page(client_of(owner), JOBS, htmx=True)
     assert "<html" not in html
     assert html.count('id="jobs-live"') == 1
 

@@ -1,8 +1,5 @@
 """The page of one scene, in every state it can be in."""
 
-import re
-from html import unescape
-
 import pytest
 from django.urls import reverse
 
@@ -11,7 +8,7 @@ from imagery.models.collection import Visibility
 from search.models import Event
 from search.services.pages import ranking_page
 from tests.factories import make_collection, make_ranking, make_scene, make_user, utc
-from tests.pages import client_of, count_queries, page
+from tests.pages import client_of, count_queries, found, page
 
 pytestmark = pytest.mark.django_db
 
@@ -117,7 +114,7 @@ def test_coming_from_a_search_offers_the_way_back_and_feedback(owner):
     assert response.status_code == 302 and response["Location"] == here
     assert Event.objects.get().kind == "like"
     assert 'value="unlike"' in page(client, here)
-    back = unescape(re.search(r'class="came-from__back"\s+href="([^"]+)"', html)[1])
+    back = found(r'class="came-from__back"\s+href="([^"]+)"', html)
     assert back.endswith("&page=1#hit-1")
     assert scene.title in page(client, back)
 

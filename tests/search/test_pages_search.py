@@ -11,7 +11,7 @@ from imagery.models.collection import Visibility
 from search.models import Event, Impression, Query, Ranking
 from search.templatetags.search_words import duration
 from tests.factories import axis, know_query, make_collection, make_encoder, make_scene, make_user, unit, utc
-from tests.pages import client_of, count_queries, page
+from tests.pages import client_of, count_queries, found, page
 
 pytestmark = pytest.mark.django_db
 CALIBRATION = {"scale": 10.0, "offset": -5.0}
@@ -118,7 +118,7 @@ def test_later_pages_come_from_the_stored_ranking(user, collection):
     second = page(client, more)
     assert titles(first) + titles(second) == [f"S{number:02}" for number in range(30)]
     assert Ranking.objects.count() == 1
-    part = page(client, more, **{"HX-Request": "true"})
+    part = page(client, more, htmx=True)
     assert "<html" not in part
     assert titles(part) == titles(second)
     assert "all the results" in part
@@ -223,8 +223,8 @@ def test_judging_without_javascript_comes_back_to_the_hit(user, collection):
     make_scene(collection)
     client = client_of(user)
     html = page(client, "/?q=a+harbour")
-    token = re.search(r'name="token"\s+value="([^"]+)"', html)[1]
-    back = unescape(re.search(r'name="next"\s+value="([^"]+#hit-1)"', html)[1])
+    token = found(r'name="token"\s+value="([^"]+)"', html)
+    back = found(r'name="next"\s+value="([^"]+#hit-1)"', html)
     sent = {"token": token, "next": back}
     assert client.post(reverse("search:event"), {**sent, "kind": "like"})["Location"] == back
     assert 'value="unlike"' in page(client, back)
@@ -239,7 +239,7 @@ def test_a_beacon_gets_204(user, collection):
     know_query("a harbour")
     make_scene(collection)
     client = client_of(user)
-    token = re.search(r'data-token="([^"]+)"', page(client, "/?q=a+harbour"))[1]
+    token = found(r'data-token="([^"]+)"', page(client, "/?q=a+harbour"))
     assert client.post(reverse("search:event"), {"token": token, "kind": "click"}).status_code == 204
 
 
@@ -253,7 +253,7 @@ def test_feedback_never_leads_away_from_the_portal(user, collection):
     know_query("a harbour")
     make_scene(collection)
     client = client_of(user)
-    token = re.search(r'data-token="([^"]+)"', page(client, "/?q=a+harbour"))[1]
+    token = found(r'data-token="([^"]+)"', page(client, "/?q=a+harbour"))
     response = client.post(reverse("search:event"), {"token": token, "kind": "like", "next": "https://evil.example/"})
     assert response["Location"] == "/"
 

@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from django.utils.translation import gettext
+
 from .errors import UnsupportedLanguage
 
 _LARGEST_UNKNOWN_SHARE: Final = 0.3
@@ -24,8 +26,11 @@ def refuse_unreadable(
     if share > _LARGEST_UNKNOWN_SHARE:
         known = ", ".join(languages)
         raise UnsupportedLanguage(
-            f"The encoder {encoder} cannot read “{_shortened(text)}”: it understands {known}. Write the query in "
-            "one of these, or have the operator activate an encoder that knows your language.",
+            gettext(
+                "The encoder %(name)s cannot read “%(text)s”: it understands %(languages)s. Write the query in one of "
+                "these, or have the operator activate an encoder that knows your language."
+            )
+            % {"name": encoder, "text": _shortened(text), "languages": known},
         )
 
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from django.utils.translation import gettext, gettext_noop
+
 HEAD_BYTES: Final = 64
 """How many leading bytes :func:`sniff` wants."""
 
@@ -42,24 +44,24 @@ EXTENSIONS: Final = frozenset(extension for facts in FACTS.values() for extensio
 
 # What people send by mistake, so that a refusal can name it. Offsets are in bytes.
 _OTHERS: Final[tuple[tuple[int, bytes, str], ...]] = (
-    (0, b"GIF8", "a GIF picture"),
-    (0, b"BM", "a BMP picture"),
-    (0, b"%PDF", "a PDF document"),
-    (0, b"PK\x03\x04", "a ZIP archive (also SAFE, KMZ or an office document)"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"7z\xbc\xaf", "a 7-Zip archive"),
-    (0, b"Rar!", "a RAR archive"),
-    (257, b"ustar", "a tar archive"),
-    (0, b"\x89HDF", "an HDF5 or netCDF-4 file"),
-    (0, b"CDF", "a netCDF file"),
-    (0, b"NITF", "a NITF file"),
-    (0, b"SQLite format 3", "an SQLite or GeoPackage file"),
-    (4, b"ftypheic", "a HEIC picture"),
-    (4, b"ftypavif", "an AVIF picture"),
-    (4, b"ftyp", "a video"),
-    (0, b"<?xml", "an XML file"),
-    (0, b"<", "a web page or XML file"),
-    (0, b"{", "a JSON file"),
+    (0, b"GIF8", gettext_noop("a GIF picture")),
+    (0, b"BM", gettext_noop("a BMP picture")),
+    (0, b"%PDF", gettext_noop("a PDF document")),
+    (0, b"PK\x03\x04", gettext_noop("a ZIP archive (also SAFE, KMZ or an office document)")),
+    (0, b"\x1f\x8b", gettext_noop("a gzip archive")),
+    (0, b"7z\xbc\xaf", gettext_noop("a 7-Zip archive")),
+    (0, b"Rar!", gettext_noop("a RAR archive")),
+    (257, b"ustar", gettext_noop("a tar archive")),
+    (0, b"\x89HDF", gettext_noop("an HDF5 or netCDF-4 file")),
+    (0, b"CDF", gettext_noop("a netCDF file")),
+    (0, b"NITF", gettext_noop("a NITF file")),
+    (0, b"SQLite format 3", gettext_noop("an SQLite or GeoPackage file")),
+    (4, b"ftypheic", gettext_noop("a HEIC picture")),
+    (4, b"ftypavif", gettext_noop("an AVIF picture")),
+    (4, b"ftyp", gettext_noop("a video")),
+    (0, b"<?xml", gettext_noop("an XML file")),
+    (0, b"<", gettext_noop("a web page or XML file")),
+    (0, b"{", gettext_noop("a JSON file")),
 )
 
 
@@ -82,10 +84,10 @@ def describe_unknown(head: bytes) -> str:
     """Return in words what a file that is no image seems to be."""
     for offset, signature, name in _OTHERS:
         if head[offset : offset + len(signature)] == signature:
-            return name
+            return gettext(name)
     if head and all(byte in b"\t\n\r\f" or 32 <= byte < 127 for byte in head):
-        return "a text file"
-    return "of an unknown format"
+        return gettext("a text file")
+    return gettext("of an unknown format")
 
 
 def format_of_extension(filename: str) -> Format | None:

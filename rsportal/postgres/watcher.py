@@ -54,13 +54,20 @@ def _stop(base: str) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def _linger(base: str, seconds: float) -> None:
+    """Wait, because the next command of a script should find the server running; not if it is stopped already."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _postmaster(base) is not None:
+        time.sleep(_POLL_SECONDS)
+
+
 def watch(base: str, own_lock: int, linger_seconds: float) -> None:
     """Return after the server was stopped."""
     while True:
         users = _nobody(base, wait=True)
         assert users is not None
         os.close(users)
-        time.sleep(linger_seconds)  # The next command of a script should find the server running.
+        _linger(base, linger_seconds)
         start = _open(base, "start.lock")
         fcntl.flock(start, fcntl.LOCK_EX)
         users = _nobody(base, wait=False)

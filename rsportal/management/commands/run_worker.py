@@ -41,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no cluster {options['cluster']!r}; there are: {', '.join(known)}.")
         names = known if options["all"] else [options["cluster"]]
         stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: stopping.set())
         run_dir = settings.VAR_DIR / "run"
         run_dir.mkdir(parents=True, exist_ok=True)

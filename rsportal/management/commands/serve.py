@@ -45,7 +45,7 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         port_check(host, port)
         stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal was closed.
             signal.signal(number, lambda *_: stopping.set())
         parts = Together()
         try:

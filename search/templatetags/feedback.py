@@ -1,6 +1,6 @@
 """What a page outside search shows of the search that led to it."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from django import template
 from django.template.context import RequestContext
@@ -15,13 +15,22 @@ from search.services import PAGE_SIZE
 register = template.Library()
 
 
-@register.inclusion_tag("search/_came_from.html", takes_context=True)
-def came_from(context: RequestContext, token: str) -> dict[str, Any]:
-    """Show the way back to the results and the judgement of the hit that ``token`` was made for, if any."""
-    request = context["request"]
-    hit = shown_hit_get(user=request_user(request), token=token) if token else None
+@dataclass(frozen=True)
+class CameFrom:
+    """The search that led here: its words, the way ``back`` to the hit, the hit's token, and how it was judged."""
+
+    query: str
+    back: str
+    token: str
+    judged: str
+
+
+@register.simple_tag(takes_context=True)
+def came_from(context: RequestContext, token: str) -> CameFrom | None:
+    """Return the search whose hit ``token`` signs; None when it is not this person's, too old or erased."""
+    hit = shown_hit_get(user=request_user(context["request"]), token=token) if token else None
     if hit is None:
-        return {"hit": None}
+        return None
     query: Query = hit.ranking.query
     form = SearchForm(
         q=query.text,
@@ -30,12 +39,5 @@ def came_from(context: RequestContext, token: str) -> dict[str, Any]:
         end=query.filters.get("end", ""),
     )
     page = (hit.rank - 1) // PAGE_SIZE + 1
-    return {
-        "hit": hit,
-        "query": query.text,
-        "token": token,
-        "title": context["scene"].title,
-        "back": f"{reverse('search:home')}?{form.querystring(ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}",
-        "here": request.get_full_path(),
-        "csrf_token": context.get("csrf_token"),
-    }
+    back = f"{reverse('search:home')}?{form.querystring(ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}"
+    return CameFrom(query=query.text, back=back, token=token, judged=hit.judged)

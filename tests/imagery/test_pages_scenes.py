@@ -1,5 +1,7 @@
 """The page of one scene, in every state it can be in."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -139,6 +141,14 @@ def test_another_persons_token_shows_nothing_of_their_search(owner):
     hit = shown_hit(other, scene)
     html = page(client_of(owner), address(scene, f"?t={hit.token}"))
     assert "a harbour" not in html
+
+
+def test_a_link_passed_on_by_another_person_still_downloads(owner):
+    scene = make_scene(make_collection(visibility=Visibility.ALL_USERS, license="CC0-1.0"), files=True)
+    hit = shown_hit(make_user(), scene)
+    html = page(client_of(owner), address(scene, f"?t={hit.token}"))
+    assert f'value="{hit.token}"' not in html
+    assert re.search(r'<a class="button"\s+href="' + reverse("imagery:original", args=[scene.pk, "data"]), html)
 
 
 def test_deleting_asks_first_and_then_removes_the_scene(owner, django_capture_on_commit_callbacks):

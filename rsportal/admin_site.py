@@ -37,10 +37,14 @@ class PortalAdminSite(AdminSite):
             raise PermissionDenied
         return redirect_to_login(target, resolve_url("login"))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Use the portal's page for changing one's own password."""
         return redirect("password_change")
 
-    def password_change_done(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change_done(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Use the portal's page for changing one's own password."""
         return redirect("password_change_done")

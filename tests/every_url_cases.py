@@ -106,6 +106,10 @@ def autocomplete(app: str, model: str, name: str) -> Make:
     )
 
 
+def scene_asset(key: str) -> Make:
+    return api("scene-asset", args=lambda h: [h.scene_id, key])
+
+
 def event_data(h: Holding) -> dict[str, str]:
     return {"token": h.hit_token, "kind": "dislike"}
 
@@ -185,9 +189,7 @@ CASES: dict[str, Make] = {
         lambda h: [Ask(reverse("api:scene-list"), "POST", {"collection": h.slug, "file": ""}, writes=True)],
     ),
     "api:scene-detail": api("scene-detail", args=scene_args, patch={"title": "Taken"}, delete={}),
-    "api:scene-asset": both(
-        *(api("scene-asset", args=lambda h, key=key: [h.scene_id, key]) for key in ("data", "thumbnail", "overview"))
-    ),
+    "api:scene-asset": both(*(scene_asset(key) for key in ("data", "thumbnail", "overview"))),
     "api:job-list": both(api("job-list"), api("job-list", query=lambda h: {"batch": str(h.batch)})),
     "api:job-detail": api("job-detail", args=lambda h: [h.failed_id]),
     "api:job-retry": api("job-retry", args=lambda h: [h.failed_id], post={}),
@@ -211,7 +213,9 @@ CASES: dict[str, Make] = {
         autocomplete("search", "query", "user"),
     ),
     "admin:jsi18n": page("admin:jsi18n"),
-    "admin:app_list": both(*(page("admin:app_list", args=lambda _h, app=app: [app]) for app in ("imagery", "search"))),
+    "admin:app_list": both(
+        page("admin:app_list", args=lambda _h: ["imagery"]), page("admin:app_list", args=lambda _h: ["search"])
+    ),
 }
 
 _ADMIN_KEYS: dict[type[Model], Callable[[Holding], Any]] = {

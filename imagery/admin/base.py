@@ -25,20 +25,20 @@ class PermittedAdmin(admin.ModelAdmin):
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined, no-any-return]
+        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined]
 
     def editable(self, request: HttpRequest, obj: Model | None) -> bool:
         """Tell whether this person may change the row (any row, for None)."""
         if obj is None:
             return True
-        rows = self.model._default_manager.editable_by(request.user)  # type: ignore[attr-defined]
+        rows = self.model._default_manager.editable_by(request.user)
         return bool(rows.filter(pk=obj.pk).exists())
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         allowed = super().has_view_permission(request, obj)
         if obj is None or not allowed:
             return allowed
-        rows = self.model._default_manager.visible_to(request.user)  # type: ignore[attr-defined]
+        rows = self.model._default_manager.visible_to(request.user)
         return bool(rows.filter(pk=obj.pk).exists())
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

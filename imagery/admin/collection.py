@@ -23,6 +23,7 @@ from imagery.services.collections import (
     collection_owned_by,
     collection_update,
 )
+from rsportal.web import request_user
 
 _TEXTS = ("title", "description", "license", "license_url", "attribution", "visibility")
 
@@ -74,7 +75,7 @@ class CollectionAdmin(PermittedAdmin):
         """Editors of a collection change its scenes; the collection itself belongs to its owner."""
         if not isinstance(obj, Collection):
             return True
-        return collection_owned_by(collection=obj, user=request.user)  # type: ignore[arg-type]
+        return collection_owned_by(collection=obj, user=request_user(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fixed = ("owner_name", "scene_list", "created_at", "updated_at")
@@ -111,27 +112,28 @@ class CollectionAdmin(PermittedAdmin):
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data if name in _TEXTS}
             if changes:
-                collection_update(collection=obj, user=request.user, **changes)  # type: ignore[arg-type]
+                collection_update(collection=obj, user=request_user(request), **changes)
             return
         texts = {name: form.cleaned_data[name] for name in _TEXTS}
-        made = collection_create(user=request.user, slug=form.cleaned_data["slug"], **texts)  # type: ignore[arg-type]
+        made = collection_create(user=request_user(request), slug=form.cleaned_data["slug"], **texts)
         obj.pk, obj.slug, obj.owner = made.pk, made.slug, made.owner
         obj._state.adding = False
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Give and take back members' rights through the services."""
         collection: Collection = form.instance
+        user = request_user(request)
         formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
         for row in formset.deleted_forms:
             if row.instance.pk:
-                collection_member_remove(collection=collection, user=request.user, member_id=row.instance.user_id)  # type: ignore[arg-type]
+                collection_member_remove(collection=collection, user=user, member_id=row.instance.user_id)
                 formset.deleted_objects.append(row.instance)
         for row in formset.forms:
             if row in formset.deleted_forms or not row.has_changed():
                 continue
             role, name = row.cleaned_data["role"], row.cleaned_data["username"]
             new = row.instance.pk is None
-            member = collection_member_set(collection=collection, user=request.user, username=name, role=role)  # type: ignore[arg-type]
+            member = collection_member_set(collection=collection, user=user, username=name, role=role)
             (formset.new_objects.append(member) if new else formset.changed_objects.append((member, row.changed_data)))
 
     def get_deleted_objects(
@@ -152,12 +154,12 @@ class CollectionAdmin(PermittedAdmin):
         return [row.title for row in collections], {label: len(collections)}, refused, protected
 
     def delete_model(self, request: HttpRequest, obj: Collection) -> None:
-        collection_delete(collection=obj, user=request.user)  # type: ignore[arg-type]
+        collection_delete(collection=obj, user=request_user(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         self.run_each(
             request,
             queryset,
-            lambda row: collection_delete(collection=row, user=request.user),  # type: ignore[arg-type]
+            lambda row: collection_delete(collection=row, user=request_user(request)),
             _("%(row)s: deleted"),
         )

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from imagery.admin.base import PermittedAdmin, ReadOnly, VisibleRelatedFilter
 from imagery.models import IngestJob
 from imagery.services.ingest import ingest_job_cancel, ingest_job_retry
+from rsportal.web import request_user
 
 _REASON_LENGTH = 90  # characters in the list; the job's own page shows all
 
@@ -75,11 +76,17 @@ class IngestJobAdmin(ReadOnly, PermittedAdmin):
     @admin.action(description=gettext_lazy("Retry the chosen jobs"), permissions=["steer"])
     def retry(self, request: HttpRequest, queryset: QuerySet[IngestJob]) -> None:
         self.run_each(
-            request, queryset, lambda job: ingest_job_retry(job=job, user=request.user), _("%(row)s – queued again")
+            request,
+            queryset,
+            lambda job: ingest_job_retry(job=job, user=request_user(request)),
+            _("%(row)s – queued again"),
         )
 
     @admin.action(description=gettext_lazy("Cancel the chosen jobs"), permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[IngestJob]) -> None:
         self.run_each(
-            request, queryset, lambda job: ingest_job_cancel(job=job, user=request.user), _("%(row)s – cancelled")
+            request,
+            queryset,
+            lambda job: ingest_job_cancel(job=job, user=request_user(request)),
+            _("%(row)s – cancelled"),
         )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from imagery.models import Collection, CollectionMember
 from imagery.services.collections import collection_owned_by
 from rsportal.accounts.models import User
+from rsportal.web import request_user
 
 
 class MemberForm(forms.ModelForm):
@@ -54,7 +55,7 @@ class MemberInline(admin.TabularInline):
 
     def _owner(self, request: HttpRequest, obj: Any) -> bool:
         # While a collection is being added there is no owner yet: whoever adds it will be.
-        return not isinstance(obj, Collection) or collection_owned_by(collection=obj, user=request.user)  # type: ignore[arg-type]
+        return not isinstance(obj, Collection) or collection_owned_by(collection=obj, user=request_user(request))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self._owner(request, obj)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagery.admin.base import PermittedAdmin, VisibleRelatedFilter
 from imagery.models import Asset, Scene
 from imagery.services.scenes import scene_delete
+from rsportal.web import request_user
 
 _ALT = gettext_lazy("picture")
 
@@ -124,12 +125,12 @@ class SceneAdmin(PermittedAdmin):
         return [scene.title for scene in scenes], {label: len(scenes)}, refused, []
 
     def delete_model(self, request: HttpRequest, obj: Scene) -> None:
-        scene_delete(scene=obj, user=request.user)
+        scene_delete(scene=obj, user=request_user(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Scene]) -> None:
         self.run_each(
             request,
             queryset.editable_by(request.user),  # type: ignore[attr-defined]
-            lambda scene: scene_delete(scene=scene, user=request.user),
+            lambda scene: scene_delete(scene=scene, user=request_user(request)),
             _("%(row)s: deleted"),
         )

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _
 
 from imagery.admin.base import ReadOnly
 
@@ -26,7 +26,7 @@ class LogAdmin(ReadOnly, admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Let through filters of the page, and links to rows this person may see."""
         if model := self.own_lookups.get(lookup.removesuffix("__exact")):
-            related = self.admin_site.get_model_admin(model)
+            related: admin.ModelAdmin = self.admin_site.get_model_admin(model)
             return related.get_object(request, str(value)) is not None
         if request.user.is_superuser:
             return super().lookup_allowed(lookup, value, request)
@@ -46,5 +46,6 @@ def scene_link(title: str, scene_id: object) -> SafeString:
     return link("imagery_scene_change", title, scene_id)
 
 
-HIDDEN = gettext_lazy("not shown")
-"""Stands where somebody else's words or name would be."""
+def hidden() -> str:
+    """Return what stands where somebody else's words or name would be."""
+    return _("not shown")

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import VisibleRelatedFilter
+from rsportal.web import request_user
 from search.admin.base import LogAdmin
 from search.admin.impression import ShownColumns
 from search.admin.scope import shown_log
@@ -28,7 +29,7 @@ class EventAdmin(ShownColumns, LogAdmin):
     readonly_fields = ("scene_title", "rank", "words", "asker", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = shown_log(Event, request.user, path="impression__")  # type: ignore[arg-type]
+        rows = shown_log(Event, request_user(request), path="impression__")
         return rows.annotate(shown_rank=F("impression__rank")).order_by("-created_at", "-id")
 
     @admin.display(description=gettext_lazy("rank"))

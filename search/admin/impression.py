@@ -9,7 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import VisibleRelatedFilter, count_of
-from search.admin.base import HIDDEN, LogAdmin, link, scene_link
+from rsportal.web import request_user
+from search.admin.base import LogAdmin, hidden, link, scene_link
 from search.admin.scope import shown_log
 from search.models import Event, Impression, Ranking
 
@@ -24,12 +25,12 @@ class ShownColumns:
     @admin.display(description=gettext_lazy("query"))
     def words(self, row: Any) -> SafeString | str:
         if row.ranking_pk is None:
-            return HIDDEN
+            return hidden()
         return link("search_ranking_change", row.asked, row.ranking_pk)
 
     @admin.display(description=gettext_lazy("user"))
     def asker(self, row: Any) -> str:
-        return HIDDEN if row.asker is None else str(row.asker)
+        return hidden() if row.asker is None else str(row.asker)
 
 
 @admin.register(Impression)
@@ -45,7 +46,7 @@ class ImpressionAdmin(ShownColumns, LogAdmin):
     readonly_fields = ("scene_title", "words", "asker", "events", "shown_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = shown_log(Impression, request.user, path="")  # type: ignore[arg-type]
+        rows = shown_log(Impression, request_user(request), path="")
         return rows.annotate(event_count=count_of(Event, path="impression")).order_by("-shown_at", "rank")
 
     @admin.display(description=gettext_lazy("events"))

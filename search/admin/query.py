@@ -10,6 +10,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import count_of
+from rsportal.web import request_user
 from search.admin.base import LogAdmin, link
 from search.admin.scope import own_log
 from search.models import Event, Query, Ranking
@@ -31,7 +32,7 @@ class QueryAdmin(LogAdmin):
     readonly_fields = ("ranking_list", "events", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = own_log(Query, request.user).order_by("-created_at", "-id")  # type: ignore[arg-type]
+        rows = own_log(Query, request_user(request)).order_by("-created_at", "-id")
         return rows.annotate(
             ranking_count=count_of(Ranking, path="query"),
             event_count=count_of(Event, path="impression__ranking__query"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import count_of
 from imagery.models import Scene
+from rsportal.web import request_user
 from search.admin.base import LogAdmin, link, scene_link
 from search.admin.scope import own_log
 from search.models import Event, Impression, Query, Ranking
@@ -45,7 +46,7 @@ class RankingAdmin(LogAdmin):
     readonly_fields = ("words", "asker", "hits", "shown", "events", "top", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = own_log(Ranking, request.user).order_by("-created_at")  # type: ignore[arg-type]
+        rows = own_log(Ranking, request_user(request)).order_by("-created_at")
         return rows.defer("scene_ids", "tile_ids", "scores").annotate(
             asked=F("query__text"),
             asker=F("query__user__username"),
@@ -58,7 +59,7 @@ class RankingAdmin(LogAdmin):
         """Remember who looks: the top hits are cut to what this person may still see."""
         ranking: Ranking | None = super().get_object(request, object_id, from_field)
         if ranking is not None:
-            ranking.viewer = request.user  # type: ignore[attr-defined]
+            ranking.viewer = request_user(request)  # type: ignore[attr-defined]
         return ranking
 
     @admin.display(description=gettext_lazy("query"))

@@ -1,5 +1,6 @@
 """Ingest jobs and encoders in the administration."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_list_shows_progress_reason_and_age(page: Client, mine: Collection) 
         done=30,
         total=60,
         attempts=2,
-        heartbeat_at=now - timezone.timedelta(minutes=5),
+        heartbeat_at=now - timedelta(minutes=5),
     )
     make_job(mine, "broken.tif", state="failed", reason="broken.tif is not an image.")
     shown = page.get(reverse(LIST)).content.decode()

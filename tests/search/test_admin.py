@@ -1,5 +1,7 @@
 """The feedback log in the administration: complete for superusers, nameless for curators."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -41,7 +43,7 @@ def click(shared: Scene) -> Event:
     return make_event(make_user("alice"), shared)
 
 
-def listed(client: Client, name: str, **query: object) -> str:
+def listed(client: Client, name: str, **query: Any) -> str:
     """Return the page of a list, with the words of its own search box taken out."""
     answer = client.get(reverse(f"admin:search_{name}_changelist"), query)
     assert answer.status_code == 200
@@ -100,7 +102,7 @@ def test_filters_answer_no_question_about_others(
     page: Client, click: Event, name: str, lookup: str, value: str
 ) -> None:
     ranking = click.impression.ranking
-    values = {"ranking": ranking.pk, "query": ranking.query_id, "scene": click.impression.scene_id}
+    values: dict[str, Any] = {"ranking": ranking.pk, "query": ranking.query_id, "scene": click.impression.scene_id}
     answer = page.get(reverse(f"admin:search_{name}_changelist"), {lookup: values.get(value, value)})
     assert answer.status_code == 400
 

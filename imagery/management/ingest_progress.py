@@ -15,6 +15,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from tqdm import tqdm
 
+from imagery.jobs import stale_before
 from imagery.models import IngestJob
 from imagery.services.ingest import ingest_jobs_drain
 from rsportal.queue_settings import ENCODE_CLUSTER
@@ -83,7 +84,7 @@ class BatchWatch:
         found = IngestJob.objects.filter(batch=self._batch).aggregate(
             jobs=Count("pk"),
             left=Count("pk", filter=left),
-            running=Count("pk", filter=Q(state=IngestJob.State.RUNNING)),
+            running=Count("pk", filter=Q(state=IngestJob.State.RUNNING, heartbeat_at__gte=stale_before())),
             done=Sum("done"),
             total=Sum("total"),
         )

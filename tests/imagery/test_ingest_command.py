@@ -125,3 +125,18 @@ def test_mistakes_are_named(folder, tmp_path, collection, arguments, word):
 def test_a_named_file_that_is_no_image_is_refused_not_overlooked(folder, collection):
     out, _ = run(folder / "notes.txt", "--collection", "archive", "--no-wait", fails=True)
     assert "a text file" in out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_worker_it_says_so_and_works_here(folder, collection, encoder, monkeypatch):
+    monkeypatch.setattr("imagery.management.ingest_progress._PATIENCE_SECONDS", 0.1)
+    out, said = run(folder, "--collection", "archive")
+    assert "No worker is running" in said and "--run-here" in said
+    assert "3  ready" in out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_encoder_that_is_missing_ends_the_command_with_what_to_do(folder, collection):
+    _, error = run(folder, "--collection", "archive", "--run-here", fails=True)
+    assert "No encoder is active" in error
+    assert IngestJob.objects.filter(state="queued").count() == 3

@@ -22,7 +22,7 @@ from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.scene_store import scenes_store
 from imagery.services.scenes import scene_discard
-from imagery.storage import AssetMissing, asset_path
+from imagery.storage import AssetMissing, asset_path, scene_files_remove
 from imagery.tiling import TileWindow
 from rsportal.errors import InvalidInput, RsportalError
 from rsportal.logs import job_logging
@@ -165,7 +165,10 @@ class _Run:
             _log.info("job %s was cancelled or taken over", job_id)
             kept = [event.work.job.pk != job_id for event in self._batch]
             vectors = vectors[np.asarray(kept, dtype=bool)]
+            scene_id = self._progress[job_id].work.scene_id
             self._drop(job_id)
+            if not Scene.objects.filter(pk=scene_id).exists():
+                scene_files_remove(scene_id)  # Pictures drawn after the scene's own files were removed.
         return vectors
 
     def _progress_store(self) -> set[UUID]:

@@ -20,6 +20,7 @@ from imagery.services.ingest import (
     stale_jobs_requeue,
 )
 from imagery.services.scenes import scene_delete
+from imagery.storage import file_write
 from rsportal.errors import Conflict, NotAllowed
 from tests import images
 from tests.factories import make_user
@@ -209,7 +210,8 @@ def test_files_go_when_the_deletion_commits(queue, owner, encoder, media_folder)
     assert (job.state, job.scene) == (State.READY, None)
 
 
-def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypatch):
+@pytest.mark.django_db(transaction=True)
+def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypatch, media_folder):
     job, other = queue(2)
     encode_images = ImageTextEncoder.encode_images
 
@@ -217,6 +219,7 @@ def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypat
         fresh = IngestJob.objects.get(pk=job.pk)
         if fresh.state == State.RUNNING:
             ingest_job_cancel(job=fresh, user=owner)
+            file_write(b"late", scene_id=job.scene_id, name="thumbnail.webp")  # as a thread may
         return encode_images(self, pictures)
 
     monkeypatch.setattr(ImageTextEncoder, "encode_images", cancel_meanwhile)
@@ -225,6 +228,7 @@ def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypat
     other.refresh_from_db()
     assert (job.state, job.scene_id, other.state) == (State.CANCELLED, None, State.READY)
     assert Scene.objects.count() == Tile.objects.count() == Embedding.objects.count() == 1
+    assert {path.parent.name for path in kept_files(media_folder)} == {str(other.scene_id)}
 
 
 def test_archive_files_outlive_their_scene(collection, owner, tmp_path):

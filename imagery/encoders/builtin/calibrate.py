@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagery.encoders.base import EncoderKind, EncoderSpec
+
 from .corpus import CaptionedImage, captioned_images
 from .encoder import BuiltinEncoder
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imagery.encoders.base import EncoderSpec, ImageTextEncoder
 from imagery.encoders.errors import EncoderMismatch
+
 from .files import facts, tensors, weights_file
 from .pixels import normalised, pixel_block
 from .sentences import SentenceFeatures

@@ -1,12 +1,15 @@
 """Train the built-in encoder: python -m imagery.encoders.builtin.train --images DIR --captions FILE --out DIR
 
-Three steps, each of which is found done and skipped when the command is run again:
+Four steps; those already done are skipped when the command is run again:
 
 1. The early layers of the backbone stay as ImageNet left them. What they say of `--views` random views of every
    training image is computed once and kept in OUT (31 kB a view), because on a CPU they are most of the work.
 2. The heads are trained on frozen features (a minute).
 3. Heads and late layers are trained together, with a moving average of the weights. OUT/checkpoint.pt after every
-   epoch, OUT/curve.jsonl a line an epoch; the best average on the validation split becomes OUT/weights.safetensors.
+   epoch, OUT/curve.jsonl a line an epoch.
+4. Means of the weights before and after step 3 are tried.
+
+The weights with the best recall on the validation split become OUT/weights.safetensors.
 
 Runs on a CPU or, with --device cuda, on a GPU. The same seed on the same machine gives the same weights.
 """

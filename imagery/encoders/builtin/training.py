@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imagery.encoders.evaluation import retrieval_recall
+
 from .corpus import CaptionTable, caption_table, captioned_images, load_pixels
 from .efficientnet import MIDDLE_BLOCK
 from .export import export_weights
@@ -31,6 +32,7 @@ _WARM_UP_STEPS: Final = 50
 _LARGEST_GRADIENT: Final = 2.0
 _EVALUATION_BATCH: Final = 128
 _STEPS_PER_NOTE: Final = 5
+_BLEND_SHARES: Final = (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
 class Training:
@@ -72,6 +74,7 @@ class Training:
             self._train_heads()
             self._save("heads.pt", epoch=options.head_epochs)
         self._tune()
+        self._blend()
 
     def _captions(self, split: str, sentences: SentenceFeatures) -> CaptionTable:
         store = self.options.out / f"{split}_captions.pt"
@@ -106,7 +109,8 @@ class Training:
                 pooled = torch.from_numpy(rows).to(self.device).float()
                 self._update(optimiser, self.image_tower.project(pooled), index, average)
             with average.applied():
-                self._log("heads", epoch, lambda: self.image_tower.project(val_pooled))
+                scores = self._log("heads", epoch, lambda: self.image_tower.project(val_pooled))
+                self._keep_best(scores)
         average.apply_for_good()
 
     def _tune(self) -> None:
@@ -147,6 +151,18 @@ class Training:
                 scores = self._log("tuning", epoch, self._val_images, loss=float(np.mean(losses)), seconds=seconds)
                 self._keep_best(scores)
             self._save("checkpoint.pt", epoch=epoch + 1, optimiser=optimiser, average=average)
+        average.apply_for_good()
+
+    def _blend(self) -> None:
+        """Try means of the weights before and after tuning (Wortsman et al., "Robust fine-tuning", CVPR 2022)."""
+        before = torch.load(self.options.out / "heads.pt", map_location=self.device, weights_only=False)
+        towers = ((self.image_tower, before["image"]), (self.text_tower, before["text"]))
+        pairs = [(live, old[name]) for tower, old in towers for name, live in tower.state_dict().items()]
+        after = [live.clone() for live, _ in pairs]
+        for share in _BLEND_SHARES:
+            for (live, old), new in zip(pairs, after, strict=True):
+                live.copy_(torch.lerp(old, new, share))
+            self._keep_best(self._log("blend", 0, self._val_images, share=share))
 
     def _pooled(self, maps: Tensor) -> Tensor:
         """Cached maps -> pooled channels, through the frozen blocks and the trained ones."""

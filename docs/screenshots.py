@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _OUT: Final = Path(__file__).resolve().parent / "images"
-_QUALITY: Final = 80
-_DESKTOP: Final = {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1.5}
+_QUALITY: Final = 72
+_DESKTOP: Final = {"viewport": {"width": 1280, "height": 720}, "device_scale_factor": 1.5}
 _PHONE: Final = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
 _ENGLISH: Final = {"locale": "en-US"}
 _CHINESE: Final = {"locale": "zh-CN"}
@@ -41,10 +41,10 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         camera = Camera(browser, arguments.url.rstrip("/"), arguments.user, password, arguments.out)
-        camera.portal("search", arguments.query, **_DESKTOP, **_ENGLISH, **_LIGHT)
-        camera.portal("search-dark", arguments.query, **_DESKTOP, **_ENGLISH, **_DARK)
-        camera.portal("search-zh", arguments.query_zh, **_DESKTOP, **_CHINESE, **_LIGHT)
-        camera.portal("search-phone", arguments.query, **_PHONE, **_ENGLISH, **_LIGHT)
+        camera.portal("search-desktop-light-en", arguments.query, **_DESKTOP, **_ENGLISH, **_LIGHT)
+        camera.portal("search-desktop-dark-en", arguments.query, **_DESKTOP, **_ENGLISH, **_DARK)
+        camera.portal("search-desktop-light-zh", arguments.query_zh, **_DESKTOP, **_CHINESE, **_LIGHT)
+        camera.portal("search-phone-light-en", arguments.query, **_PHONE, **_ENGLISH, **_LIGHT)
         camera.other_pages(arguments.query)
         browser.close()
 

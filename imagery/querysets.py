@@ -31,7 +31,9 @@ def _collection_rule(user: Viewer, prefix: str, *, writing: bool = False) -> Q:
     key = f"{prefix.removesuffix('__')}_id" if prefix else "pk"
     if writing:
         editor_of = memberships.filter(role=CollectionMember.Role.EDITOR).values("collection_id")
-        return Q(**{f"{prefix}owner": user}) | Q(**{f"{key}__in": editor_of})
+        # A private collection is its owner's alone: the rights of its editors rest.
+        shared = ~Q(**{f"{prefix}visibility": Visibility.PRIVATE}) & Q(**{f"{key}__in": editor_of})
+        return Q(**{f"{prefix}owner": user}) | shared
     return (
         Q(**{f"{prefix}owner": user})
         | Q(**{f"{prefix}visibility": Visibility.ALL_USERS})

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from imagery.services.encoders import encoder_activate, encoder_register
 from tests.checkpoints import siglip_checkpoint
-from tests.e2e.browser import chromium
+from tests.e2e.browser import chromium, chromium_path
 from tests.factories import PASSWORD, make_collection, make_user
 from tests.processes import PROJECT, child_environment, wait_for
 from tests.staff import make_curator
@@ -34,6 +34,7 @@ class Portal:
 @pytest.fixture
 def portal(transactional_db: None, media_folder: Path, tmp_path: Path) -> Iterator[Portal]:
     """Serve web pages and a worker (``manage.py serve``) on the test's database and files."""
+    chromium_path()  # Without a browser there is no need to start all this.
     make_collection("bays", title="Bays", owner=make_user("emma", password=PASSWORD), license="CC-BY-4.0")
     make_curator("carla", password=PASSWORD)
     make_user("root", password=PASSWORD, superuser=True)

@@ -1,6 +1,7 @@
 """What a page outside search shows of the search that led to it."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django import template
 from django.template.context import RequestContext
@@ -32,12 +33,22 @@ def came_from(context: RequestContext, token: str) -> CameFrom | None:
     if hit is None:
         return None
     query: Query = hit.ranking.query
+    page = (hit.rank - 1) // PAGE_SIZE + 1
+    back = f"{_address(query, ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}"
+    return CameFrom(query=query.text, back=back, token=token, judged=hit.judged)
+
+
+@register.simple_tag
+def kept_answer(query: Query, ranking: UUID) -> str:
+    """Return the address of the answer a query got at the time, with its words and filters in the form."""
+    return _address(query, ranking=ranking)
+
+
+def _address(query: Query, **extra: object) -> str:
     form = SearchForm(
         q=query.text,
         collections=tuple(query.filters.get("collections", ())),
         start=query.filters.get("start", ""),
         end=query.filters.get("end", ""),
     )
-    page = (hit.rank - 1) // PAGE_SIZE + 1
-    back = f"{reverse('search:home')}?{form.querystring(ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}"
-    return CameFrom(query=query.text, back=back, token=token, judged=hit.judged)
+    return f"{reverse('search:home')}?{form.querystring(**extra)}"

@@ -1,14 +1,18 @@
 """The page with what is kept about a person's searches, the export, and erasing."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 from django.test import Client
 
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
-from search.models import Event, Impression, Query
-from tests.factories import make_collection, make_event, make_ranking, make_scene, make_user
+from search.models import Event, Impression, Query, Ranking
+from search.query import SearchRequest
+from search.services import search_run
+from tests.factories import know_query, make_collection, make_event, make_ranking, make_scene, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +42,19 @@ def test_it_shows_words_filters_counts_and_deeds(page, ann):
     assert "2024-01-01" in text
     assert "1 shown to you" in text
     assert "Pier at dawn" in text
-    assert f"/?ranking={event.impression.ranking_id}" in text
+    link = f"/?q=piers+%3Cin+fog%3E&amp;collection=coast&amp;start=2024-01-01&amp;ranking={event.impression.ranking_id}"
+    assert link in text
+
+
+def test_a_search_leads_to_the_answer_it_got(page, ann):
+    scene = make_scene(make_collection(owner=ann), title="Pier at dawn")
+    know_query("piers in fog")
+    search_run(user=ann, request=SearchRequest(text="piers in fog"))
+    link = re.search(r'href="(/\?q=[^"]+)"', page.get("/history/").content.decode())
+    assert link
+    answer = page.get(unescape(link[1])).content.decode()
+    assert 'id="hit-1"' in answer and scene.title in answer
+    assert Ranking.objects.count() == 1  # The stored answer, not a new one.
 
 
 def test_it_shows_nobody_elses_searches(page, ann):

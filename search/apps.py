@@ -8,3 +8,9 @@ class SearchConfig(AppConfig):
     name = "search"
     verbose_name = _("Search")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from rsportal.warmup import warmup_register
+        from search.encode_query import text_tower_warm
+
+        warmup_register(text_tower_warm)

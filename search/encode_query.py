@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable, UnsupportedLanguage
 from imagery.encoders.language import refuse_unreadable
 from imagery.models import Encoder
-from imagery.services.encoders import encoder_instance
+from imagery.services.encoders import encoder_active, encoder_instance
 from rsportal.errors import InvalidInput, Unavailable
 from search.models import QueryVector
 
@@ -63,6 +63,17 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
         defaults = {"text": normalised, "vector": kept.tolist()}
         row, _made = QueryVector.objects.get_or_create(encoder=encoder, text_sha256=digest, defaults=defaults)
     return EncodedQuery(vector=kept, row=row)
+
+
+def text_tower_warm() -> None:
+    """Load the active encoder's text tower if it is the light, built-in one.
+
+    A large model is loaded by the first query that needs it, so that an idle web process stays small and never
+    imports torch.
+    """
+    encoder = encoder_active()
+    if encoder.kind == Encoder.Kind.BUILTIN:
+        _encode("satellite image", encoder)
 
 
 def query_vectors_forget() -> None:

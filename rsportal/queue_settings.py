@@ -9,6 +9,8 @@ clean-up, schedules) and ``encode`` for long work.
 from math import ceil
 from typing import Any, Final
 
+from django.utils.translation import gettext_lazy
+
 from rsportal.env import Env
 
 _QUEUE_LIMIT: Final = 1
@@ -63,6 +65,6 @@ def q_cluster(env: Env) -> dict[str, Any]:
         "save_limit": 250,
         "poll": 0.5,  # seconds
         "guard_cycle": 1,  # seconds
-        "label": "Queue",
+        "label": gettext_lazy("Queue"),
         "ALT_CLUSTERS": {ENCODE_CLUSTER: {**encode, "scheduler": False}},
     }

@@ -66,6 +66,20 @@ def test_the_landing_page_offers_examples_in_the_encoders_languages(user, collec
     assert not Query.objects.exists()
 
 
+def test_a_chinese_reader_is_offered_chinese_examples_first(user, collection):
+    client = client_of(user)
+    make_scene(collection)
+
+    def offered():
+        html = client.get("/", headers={"accept-language": "zh-CN"}).content.decode()
+        return re.findall(r'class="example" lang="([^"]+)"', html)
+
+    assert offered() == ["en", "en", "en"]  # This encoder reads English only.
+    make_encoder(languages=["en", "zh"])
+    make_scene(collection)
+    assert offered() == ["zh-Hans", "zh-Hans", "zh-Hans", "en"]
+
+
 def test_hits_are_shown_best_first_with_what_an_analyst_wants_to_know(user, collection):
     know_query("a harbour")
     make_scene(collection, title="Far", vector=near(0.3))

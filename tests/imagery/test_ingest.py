@@ -261,7 +261,8 @@ def test_bytes_that_arrive_twice_at_the_same_moment_become_one_scene(collection,
     """Between the look for known bytes and the insert, another process adds them."""
     from imagery.services import accept
 
-    store, raced = accept._store, []
+    store = accept._store
+    raced: list[bool] = []
 
     def overtaken(drafts, collection, *, copy):
         if not raced:

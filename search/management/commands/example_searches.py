@@ -31,7 +31,9 @@ class Command(BaseCommand):
             raise CommandError("No scenes were found for: " + "; ".join(empty))
 
     def _search(self, user: User, text: str) -> int:
-        ranking = search_run(user=user, request=search_request_parse(user=user, text=text), channel=Query.Channel.COMMAND)
+        ranking = search_run(
+            user=user, request=search_request_parse(user=user, text=text), channel=Query.Channel.COMMAND
+        )
         page = ranking_page(user=user, ranking=ranking, size=_SHOWN)
         took = ranking.took_ms
         self.stdout.write(

@@ -26,7 +26,9 @@ def encoder() -> BuiltinEncoder:
 def pictures(count: int) -> list[Image.Image]:
     random = np.random.default_rng(5)
     return [
-        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((100 + 40 * i, 224), Image.BICUBIC)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(
+            (100 + 40 * i, 224), Image.Resampling.BICUBIC
+        )
         for i in range(count)
     ]
 

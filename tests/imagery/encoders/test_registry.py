@@ -9,6 +9,7 @@ import pytest
 
 from imagery.encoders import registry
 from imagery.encoders.base import Calibration, EncoderKind, EncoderSpec
+from imagery.encoders.clip import CheckpointEncoder
 from imagery.encoders.errors import EncoderUnavailable
 from tests.checkpoints import SENTENCES, clip_checkpoint, siglip_checkpoint
 
@@ -33,6 +34,7 @@ def test_threads_get_one_instance_and_one_tower(siglip: Path) -> None:
     def encode(_: int) -> tuple[int, int]:
         encoder = registry.get_encoder(spec)
         encoder.encode_texts(SENTENCES[:1])
+        assert isinstance(encoder, CheckpointEncoder)
         return id(encoder), id(encoder._text_tower)
 
     with ThreadPoolExecutor(8) as pool:

@@ -1,7 +1,10 @@
 """Any picture becomes 8-bit RGB without silent damage."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from imagery.encoders.transforms import to_rgb
@@ -21,7 +24,7 @@ def test_greyscale_is_repeated() -> None:
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
 def test_wide_values_keep_their_contrast(kind: type) -> None:
-    values = np.linspace(300, 9000, 64).reshape(8, 8).astype(kind)
+    values: NDArray[Any] = np.linspace(300, 9000, 64).reshape(8, 8).astype(kind)
     converted = np.asarray(to_rgb(Image.fromarray(values)))[..., 0]
     assert converted.min() == 0
     assert converted.max() == 255

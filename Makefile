@@ -40,8 +40,7 @@ lint: setup-dev ## Style and types
 	$(PY) -m mypy rsportal imagery search tests
 
 checks: setup-dev ## Django's checks in the production profile, missing migrations, the API's schema
-	RSPORTAL_PROFILE=production RSPORTAL_ALLOWED_HOSTS=portal.example RSPORTAL_EMAIL_HOST=mail.example \
-		RSPORTAL_EMAIL_BACKEND=django.core.mail.backends.smtp.EmailBackend \
+	RSPORTAL_PROFILE=production RSPORTAL_ALLOWED_HOSTS=portal.example \
 		RSPORTAL_SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run

@@ -77,8 +77,8 @@ def _snapshot(spec: EncoderSpec, *, weights: bool) -> Path:
         ) from error
     if is_offline():
         raise EncoderUnavailable(
-            f"The encoder {spec.source} is not in the local cache and HF_HUB_OFFLINE forbids fetching it: "
-            "fetch it on a machine with a network and give its folder as source."
+            f"The encoder {spec.source} is not in the local cache and HF_HUB_OFFLINE forbids fetching it: run the "
+            "command with RSPORTAL_HF_OFFLINE=0, or fetch it on another machine and give its folder as source."
         )
     try:
         path = Path(snapshot_download(spec.source, revision=revision, allow_patterns=patterns))

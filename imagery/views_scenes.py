@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from imagery.models import Asset, Scene
 from imagery.selectors import collection_editable, scene_get, scene_originals
+from imagery.services.scene_store import NOTE_PROPERTY
 from imagery.services.scenes import scene_delete
 from imagery.storage import AssetMissing, asset_path
 from rsportal.errors import NotAllowed
@@ -37,7 +38,7 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
         "geojson": _geojson(shown),
         "bands": [_band_name(band) for band in shown.bands],
-        "properties": sorted((name, value) for name, value in shown.properties.items() if _plain(value)),
+        "properties": sorted((name, _said(name, value)) for name, value in shown.properties.items() if _plain(value)),
     }
     return render(request, "imagery/scene.html", context)
 
@@ -92,6 +93,10 @@ def _band_name(band: Any) -> str:
 
 def _plain(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and value != ""
+
+
+def _said(name: str, value: Any) -> Any:
+    return _(value) if name == NOTE_PROPERTY and isinstance(value, str) else value
 
 
 def _geojson(scene: Scene) -> str:

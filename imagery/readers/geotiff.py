@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from imagery.geometry import apply
@@ -109,15 +110,15 @@ class GeoRasterReader(Reader):
             )
 
     def _place(self) -> None:
-        """Set crs, transform and note; a position that is incomplete counts as none."""
+        """Set crs, transform and note (English, to be stored); a position that is incomplete counts as none."""
         dataset = self._dataset
         stored: Affine = dataset.transform
         if dataset.crs is None and dataset.gcps[0]:
-            self.note = _("Its ground control points are not applied.")
+            self.note = gettext_noop("Its ground control points are not applied.")
         elif dataset.crs is None and not stored.is_identity:
-            self.note = _("It has a grid but no coordinate reference system.")
+            self.note = gettext_noop("It has a grid but no coordinate reference system.")
         elif dataset.crs is not None and (stored.is_identity or stored.determinant == 0):
-            self.note = _("It names a coordinate reference system but no grid.")
+            self.note = gettext_noop("It names a coordinate reference system but no grid.")
         elif dataset.crs is not None:
             self._flip_x = stored.is_rectilinear and stored.a < 0
             self._flip_y = stored.is_rectilinear and stored.e > 0
@@ -125,7 +126,7 @@ class GeoRasterReader(Reader):
             if self.footprint is None:
                 self.crs, self.transform = None, None
                 self._flip_x, self._flip_y = False, False
-                self.note = _("Its coordinates cannot be placed on Earth with certainty.")
+                self.note = gettext_noop("Its coordinates cannot be placed on Earth with certainty.")
 
     @property
     def flips(self) -> tuple[bool, bool]:

@@ -107,6 +107,7 @@ class _Run:
             files=files,
             names={asset.key: asset.filename for asset in assets},
             embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 else frozenset(),
+            language=job.created_by.language or None if job.created_by else None,
         )
 
     def opened(self, event: Opened) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from django.utils import translation
 from PIL import Image
 
 from imagery.models import IngestJob
@@ -26,13 +27,18 @@ _POLL_SECONDS: Final = 0.5
 
 @dataclass
 class Work:
-    """What a thread needs to know of one job. ``embedded``: windows that have their vector from an earlier attempt."""
+    """What a thread needs to know of one job.
+
+    ``embedded``: windows that have their vector from an earlier attempt. ``language``: of what is said about the
+    picture (None: English).
+    """
 
     job: IngestJob
     scene_id: UUID
     files: dict[str, Path]
     names: dict[str, str]
     embedded: frozenset[TileWindow] = frozenset()
+    language: str | None = None
     dropped: bool = field(default=False, compare=False)
     """Set by the consumer when nobody wants this job's results any more."""
 
@@ -203,9 +209,10 @@ class Preparation:
                     work = next(self._works, None)
                 if work is None:
                     return
-                for event in scene_events(work, image_size=self._image_size):
-                    if not self._put(event):
-                        return
+                with translation.override(work.language):
+                    for event in scene_events(work, image_size=self._image_size):
+                        if not self._put(event):
+                            return
         finally:
             self._put(None)
 

@@ -10,6 +10,8 @@ from imagery.models import Asset, Scene
 from imagery.services.prepare import Opened, StoredPicture
 from imagery.thumbnails import MEDIA_TYPE
 
+NOTE_PROPERTY: Final = "rsportal:georeference"
+"""Why a scene has no place: one of the sentences the readers mark for translation, in English."""
 _SENDERS_WORD: Final = ("gsd", "datetime")
 """Fields in which what the sender of the scene said goes before what its files say."""
 _SCENE_FIELDS: Final = (
@@ -35,7 +37,7 @@ def scenes_store(opened: Sequence[Opened]) -> None:
             if name not in _SENDERS_WORD or getattr(scene, name) is None:
                 setattr(scene, name, value)
         if facts.note:
-            scene.properties = {**scene.properties, "rsportal:georeference": facts.note}
+            scene.properties = {**scene.properties, NOTE_PROPERTY: facts.note}
         assets.append(_asset(scene.pk, "overview", Asset.Role.OVERVIEW, facts.overview))
         assets.append(_asset(scene.pk, "thumbnail", Asset.Role.THUMBNAIL, facts.thumbnail))
     # An upsert of rows that exist and are locked: one plain statement, where bulk_update builds a CASE per value.

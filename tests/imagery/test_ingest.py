@@ -231,6 +231,17 @@ def test_a_missing_file_is_missing_and_can_be_retried(collection, owner, encoder
     assert (job.state, job.scene.status) == (State.READY, Scene.Status.READY)
 
 
+@pytest.mark.parametrize(("language", "said"), [("", "is damaged"), ("zh-hans", "已损坏")])
+def test_what_the_worker_finds_is_told_in_the_owners_language(collection, owner, encoder, picture, language, said):
+    type(owner).objects.filter(pk=owner.pk).update(language=language)
+    job = ingest(picture, collection, owner, copy=False)
+    images.cut(picture)  # After it was checked: only the worker can find it.
+    ingest_job_run(job_id=job.pk)
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert picture.name in job.reason and said in job.reason
+
+
 def test_adding_a_failed_scene_again_tries_again(collection, owner, encoder, picture):
     job = ingest(picture, collection, owner, copy=False)
     hidden = picture.rename(picture.with_name("away.png"))

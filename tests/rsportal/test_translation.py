@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from imagery.models import IngestJob, Scene
+from imagery.services.scene_store import NOTE_PROPERTY
 from rsportal.accounts.models import User
 from search.query import SearchRequest
 from search.services import search_run
@@ -238,3 +239,13 @@ def test_a_text_marked_lazily_is_translated_when_it_is_shown(client):
     client.force_login(user)
     assert "失败" in chinese(client, "/jobs/")
     assert "景影像</strong>" in chinese(client, f"/?q=boats&ranking={ranking.pk}")
+
+
+@pytest.mark.django_db
+def test_a_readers_note_is_kept_in_english_and_shown_in_the_readers_language(client):
+    user = make_user("ana")
+    note = "It has a grid but no coordinate reference system."
+    scene = make_scene(make_collection("bay", owner=user), properties={NOTE_PROPERTY: note})
+    client.force_login(user)
+    assert note in client.get(f"/scenes/{scene.pk}/").content.decode()
+    assert "文件有格网，但没有坐标参考系。" in chinese(client, f"/scenes/{scene.pk}/")

@@ -97,6 +97,8 @@ def test_every_translation_is_chinese(catalogue):
 
 
 def test_django_uses_the_catalogue():
+    compiled = CATALOGUE.with_suffix(".mo")
+    assert compiled.exists() and compiled.stat().st_mtime >= CATALOGUE.stat().st_mtime, "make setup compiles it"
     with translation.override("zh-hans"):
         assert translation.gettext("Upload imagery") == "上传影像"
         assert translation.ngettext("%(number)s scene", "%(number)s scenes", 3) % {"number": 3} == "3 景影像"

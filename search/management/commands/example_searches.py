@@ -6,11 +6,12 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from rsportal.accounts.models import User
+from search.console import page_lines
 from search.models import Query
 from search.query import search_request_parse
 from search.services import ranking_page, search_run
 
-_TEXTS: Final = ("clouds over land", "a river or a lake with dark water", "farmland with rectangular fields")
+_TEXTS: Final = ("a beach and the sea", "a river with bends", "海边的沙滩")
 _SHOWN: Final = 3
 
 
@@ -35,11 +36,7 @@ class Command(BaseCommand):
             user=user, request=search_request_parse(user=user, text=text), channel=Query.Channel.COMMAND
         )
         page = ranking_page(user=user, ranking=ranking, size=_SHOWN)
-        took = ranking.took_ms
-        self.stdout.write(
-            f'Search "{text}": {ranking.searched} scenes in {took["total"]:.0f} ms '
-            f"(encode {took['encode']:.0f}, retrieve {took['retrieve']:.0f}, rank {took['rank']:.0f})"
-        )
-        for hit in page.hits:
-            self.stdout.write(f"  {hit.rank}. {hit.score:.3f}  {hit.scene.title}")
+        self.stdout.write(f"Search “{text}”")
+        for line in page_lines(page):
+            self.stdout.write(f"  {line}")
         return len(page.hits)

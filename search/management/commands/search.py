@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from imagery.models import Asset
 from rsportal.accounts.models import User
 from rsportal.errors import RsportalError
+from search.console import page_lines
 from search.models import Query
 from search.selectors import archive_progress
-from search.services import Hit, SearchPage, ranking_page, search_request_parse, search_run
+from search.services import SearchPage, ranking_page, search_request_parse, search_run
 
 _MAX_LIMIT = 1_000
 
@@ -64,23 +65,10 @@ class Command(BaseCommand):
         return user
 
     def _print(self, user: User, page: SearchPage) -> None:
-        ranking = page.ranking
-        took = ranking.took_ms
-        self.stdout.write(
-            f"{len(page.hits)} best of {ranking.searched:,} scenes searched with {ranking.encoder.name} in "
-            f"{took['total']:.0f} ms (encode {took['encode']:.0f}, retrieve {took['retrieve']:.0f}, "
-            f"rank {took['rank']:.0f})"
-        )
+        for line in page_lines(page):
+            self.stdout.write(line)
         if not page.hits:
-            self.stdout.write(_why_empty(user, filtered=bool(ranking.query.filters)))
-        for index, hit in enumerate(page.hits):
-            if index == page.weaker_from:
-                self.stdout.write("--- weaker matches below ---")
-            window = " x{} y{} {}x{} px".format(*hit.window) if hit.window else ""
-            self.stdout.write(
-                f"{hit.rank:>4}  {hit.score:6.3f}  {hit.band.value:<8}  {hit.scene.title}{window}  "
-                f"[{hit.scene.collection.slug}]  {_day(hit)}"
-            )
+            self.stdout.write(_why_empty(user, filtered=bool(page.ranking.query.filters)))
 
 
 def _why_empty(user: User, *, filtered: bool) -> str:
@@ -90,11 +78,6 @@ def _why_empty(user: User, *, filtered: bool) -> str:
     if every:
         return f"{searchable} of {every} scenes can be searched so far. Is the worker running (manage.py run_worker)?"
     return 'The archive holds nothing this user may see. Add images with "manage.py ingest PATH --collection SLUG".'
-
-
-def _day(hit: Hit) -> str:
-    moment = hit.scene.datetime or hit.scene.start_datetime
-    return moment.date().isoformat() if moment else "undated"
 
 
 def _as_json(page: SearchPage) -> dict[str, Any]:

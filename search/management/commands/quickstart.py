@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from imagery.models import IngestJob
-from imagery.services.demo import demo_archive_ingest
+from imagery.services.demo import DEMO_SLUG, demo_archive_ingest, demo_archive_ready
 from imagery.services.encoders import builtin_encoder_ensure
 from rsportal.accounts.models import User
 from rsportal.first_admin import first_admin_ensure
@@ -62,7 +62,10 @@ class Command(BaseCommand):
             call_command("serve", host=host, port=port, stdout=self.stdout, stderr=self.stderr)
 
     def _ingest_demo(self, user: User) -> None:
-        self._say("Looking at the demo archive (Sentinel-2 and Landsat) ...")
+        if demo_archive_ready():
+            self._say(f"Collection {DEMO_SLUG!r} is searchable.")
+            return
+        self._say("Taking in the demo archive (Sentinel-2 and Landsat) ...")
         collection, jobs = demo_archive_ingest(user=user)
         waiting = [job.pk for job in jobs if not job.finished]
         if waiting:

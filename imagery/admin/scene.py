@@ -23,7 +23,7 @@ _ALT = gettext_lazy("picture")
 class SceneAdmin(PermittedAdmin):
     """Scenes: metadata can be put right; pictures, place and checksum come from the file and stay."""
 
-    list_display = ("picture", "title", "collection", "status", "datetime", "platform", "gsd", "created_at")
+    list_display = ("picture", "title", "collection", "status", "datetime", "platform", "gsd_m", "created_at")
     list_display_links = ("title",)
     list_select_related = ("collection",)
     list_filter = (
@@ -58,6 +58,11 @@ class SceneAdmin(PermittedAdmin):
         "picture", "collection", "status", "on_portal", "size", "proj_code", "bounds", "footprint", "files",
         "content_hash", "id", "added_by", "created_at", "updated_at",
     )  # fmt: skip
+
+    @admin.display(description=gettext_lazy("GSD (m)"), ordering="gsd")
+    def gsd_m(self, scene: Scene) -> float | None:
+        """The ground sample distance under a heading that leaves room for the other columns."""
+        return scene.gsd
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scene]:
         thumbnails = Asset.objects.filter(scene=OuterRef("pk"), role=Asset.Role.THUMBNAIL)

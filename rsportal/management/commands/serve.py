@@ -4,9 +4,11 @@ import signal
 import socket
 import threading
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
@@ -44,6 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
         port_check(host, port)
+        if not Path(settings.STATIC_ROOT).is_dir():  # A folder of its own, that no `make setup` prepared.
+            call_command("collectstatic", interactive=False, verbosity=0)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal was closed.
             signal.signal(number, lambda *_: stopping.set())

@@ -103,8 +103,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--user", default="admin")
-    parser.add_argument("--query", default="farmland and a river")
-    parser.add_argument("--query-zh", default="农田和河流")
+    parser.add_argument("--query", default="a beach and the sea")
+    parser.add_argument("--query-zh", default="海边的沙滩")
     parser.add_argument("--out", type=Path, default=_OUT)
     return parser.parse_args()
 

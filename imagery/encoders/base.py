@@ -25,7 +25,8 @@ class EncoderKind(StrEnum):
 class EncoderSpec:
     """Names one encoder for good: the same spec is the same vectors.
 
-    `source` is a folder or a hub id for `transformers`, and the name of the shipped weights for `builtin`.
+    `source` is a folder or a hub id for `transformers`; for `builtin` it is the name of the shipped weights, or the
+    full path of a folder that `builtin.train` has written to.
     `revision` is a commit, tag or branch of the hub; it has no meaning for a folder or for `builtin`.
     """
 

@@ -113,7 +113,8 @@ def builtin_encoder_ensure() -> Encoder:
     Raises Unavailable when its files are missing.
     """
     facts, checksum = _read_or_unavailable(EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME))
-    encoder = Encoder.objects.filter(kind=Encoder.Kind.BUILTIN, checksum=checksum).first()
+    shipped = Encoder.objects.filter(kind=Encoder.Kind.BUILTIN, source=BUILTIN_NAME)
+    encoder = shipped.filter(checksum=checksum).first()
     if encoder is None:
         taken = Encoder.objects.filter(name=BUILTIN_NAME).exists()
         name = f"{BUILTIN_NAME}-{checksum[:8]}" if taken else BUILTIN_NAME
@@ -122,7 +123,7 @@ def builtin_encoder_ensure() -> Encoder:
         encoder.calibration = _calibration(facts)
         encoder.save(update_fields=["calibration"])
     active = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
-    if active is None or (active.kind == Encoder.Kind.BUILTIN and active.pk != encoder.pk):
+    if active is None or (active.pk != encoder.pk and active in shipped):
         encoder = encoder_activate(encoder=encoder)
     return encoder
 

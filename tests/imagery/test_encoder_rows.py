@@ -183,6 +183,17 @@ def test_ensuring_leaves_an_operator_s_choice_alone():
 
 @_needs_weights
 @pytest.mark.django_db
+def test_ensuring_leaves_an_operator_s_own_training_alone(tmp_path):
+    shipped = Path(builtin.__file__).parent / "weights.safetensors"
+    (tmp_path / "weights.safetensors").write_bytes(shipped.read_bytes())
+    own = encoder_activate(encoder=encoder_register(name="own", kind="builtin", source=str(tmp_path)))
+    assert own.calibration == {}, "nobody has measured it yet"
+    assert builtin_encoder_ensure().source == "builtin"
+    assert encoder_active() == own
+
+
+@_needs_weights
+@pytest.mark.django_db
 def test_new_weights_of_the_built_in_encoder_are_another_encoder():
     """Vectors of the weights before stay under their own row, so that the two are never compared."""
     old = builtin_encoder_ensure()

@@ -1,5 +1,8 @@
 """Measure what a cosine of the built-in encoder is worth: python -m imagery.encoders.builtin.calibrate --help
 
+Without --encoder the shipped weights are measured; with the folder that `train` wrote to, those. The result,
+calibration.json beside the weights, is read when an encoder is registered.
+
 A logistic curve (Platt 1999) is fitted to pairs of validation images and validation captions. A pair matches if
 the caption is one of the image's own, or if the caption's image is of the same class: who asks for an airport is
 glad of any airport. Pairs of different classes do not match. Other pairs with an image whose class is not known are
@@ -16,9 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagery.encoders.base import EncoderKind, EncoderSpec
+from rsportal.errors import InvalidInput, RsportalError
 
 from .corpus import CaptionedImage, captioned_images
 from .encoder import BuiltinEncoder
+from .files import CALIBRATION, NAME, weights_file
+from .run_folder import replacing
 
 _STEPS: Final = 100
 _TOLERANCE: Final = 1e-9
@@ -27,23 +33,28 @@ _TOLERANCE: Final = 1e-9
 def platt(cosines: NDArray[np.floating], matches: NDArray[np.bool_], *, prior: float) -> tuple[float, float]:
     """Scale and offset of the logistic curve of largest likelihood, by Newton's method.
 
-    Matches are weighted to `prior` of the whole weight, the rest to 1 - prior. Raises ValueError if all pairs are
-    of one kind.
+    `cosines` and `matches` are (pairs,). Matches are weighted to `prior` of the whole weight, the rest to 1 - prior.
+    Raises InvalidInput if all pairs are of one kind, or if one cosine parts the two kinds so well that no curve is
+    steep enough.
     """
     if matches.all() or not matches.any():
-        raise ValueError("Calibration needs pairs that match and pairs that do not.")
+        raise InvalidInput("Calibration needs pairs that match and pairs that do not.")
     weights = np.where(matches, prior / matches.sum(), (1 - prior) / (~matches).sum())
     x = np.stack([cosines.astype(np.float64), np.ones(len(cosines))], axis=1)
     parameters = np.zeros(2)
     for _ in range(_STEPS):
-        expected = 1 / (1 + np.exp(-(x @ parameters)))
+        with np.errstate(over="ignore"):  # exp overflows to infinity, 1 / infinity is the right 0.
+            expected = 1 / (1 + np.exp(-(x @ parameters)))
         gradient = x.T @ (weights * (matches - expected))
         curvature = (x * (weights * expected * (1 - expected))[:, None]).T @ x
-        step = np.linalg.solve(curvature, gradient)
+        try:
+            step = np.linalg.solve(curvature, gradient)
+        except np.linalg.LinAlgError:
+            break
         parameters += step
         if np.abs(step).max() < _TOLERANCE:
-            break
-    return float(parameters[0]), float(parameters[1])
+            return float(parameters[0]), float(parameters[1])
+    raise InvalidInput("Calibration found no curve for these pairs: it needs more images.")
 
 
 def pairs(items: list[CaptionedImage]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -58,17 +69,27 @@ def pairs(items: list[CaptionedImage]) -> tuple[NDArray[np.bool_], NDArray[np.bo
     return own | same, own | told
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--captions", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("calibration.json"))
-    parser.add_argument("--rarity", type=float, default=50.0)
-    options = parser.parse_args()
+    parser.add_argument("--images", type=Path, required=True, help="folder of the images")
+    parser.add_argument("--captions", type=Path, required=True, help="as for training; the split “val” is used")
+    parser.add_argument("--encoder", default=NAME, help="“builtin” or the full path of a training's folder")
+    parser.add_argument("--out", type=Path, help="default: calibration.json beside the weights")
+    parser.add_argument("--rarity", type=float, default=50.0, help="scenes of which one matches (default %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        _measure(options)
+    except RsportalError as error:
+        raise SystemExit(f"calibrate: {error.message}") from error
+
+
+def _measure(options: argparse.Namespace) -> None:
+    spec = EncoderSpec(EncoderKind.BUILTIN, options.encoder)
+    out = options.out or weights_file(spec).with_name(CALIBRATION)
     items = captioned_images(options.images, options.captions, split="val")
-    encoder = BuiltinEncoder(EncoderSpec(EncoderKind.BUILTIN, "builtin"))
+    encoder = BuiltinEncoder(spec)
     images = encoder.encode_images([Image.open(item.path) for item in items])
     texts = encoder.encode_texts([caption for item in items for caption in item.captions])
     matches, told = pairs(items)
@@ -79,10 +100,11 @@ def main() -> None:
         "prior": 1 / options.rarity,
         "pairs": int(told.sum()),
         "matches": int(matches.sum()),
-        "how": "Platt scaling of the cosine on RSICD val, weighted to the prior; see calibrate.py",
+        "how": f"Platt scaling of the cosine on {options.captions.name}, split val, to the prior; see calibrate.py",
     }
-    options.out.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-    print(options.out.read_text(encoding="utf-8"))
+    with replacing(out) as partial:
+        partial.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    print(out.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ This module imports torch inside functions only.
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rsportal.errors import InvalidInput
+
 from .chinese import chinese_caption
 from .pixels import IMAGE_SIZE, pixel_block
+from .run_folder import replacing
 from .sentences import FEATURE_DIMENSION, SentenceFeatures
 
 _CHINESE_RENDERINGS: Final = 2
 _NO_TEXT: Final = -1
+# One picture has nothing to be told apart from.
+_FEWEST_IMAGES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,18 @@ class CaptionedImage:
 
 
 def captioned_images(images: Path, captions: Path, *, split: str) -> list[CaptionedImage]:
-    """The images of one split in the order of the file.
+    """The images of one split, at least two, in the order of the file.
 
     Each line of `captions` is an object with "filename", "split", "captions" (at least one) and perhaps "class"
-    (needed for calibration only). Raises
-    ValueError naming the line if one is not, and FileNotFoundError if an image is not in the folder.
+    (needed for calibration only). Raises InvalidInput naming the file, and the line if one is not such an object or
+    its image is not in the folder.
     """
+    try:
+        lines = captions.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{captions} cannot be read ({error}).", field="captions") from error
     found: list[CaptionedImage] = []
-    for number, line in enumerate(captions.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             row: dict[str, Any] = json.loads(line)
             if row["split"] != split:
@@ -48,40 +57,58 @@ def captioned_images(images: Path, captions: Path, *, split: str) -> list[Captio
                 path=images / row["filename"], captions=tuple(row["captions"]), scene_class=row.get("class")
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{captions}, line {number}: {error!r}") from error
+            raise InvalidInput(f"{captions}, line {number}: {error!r}.", field="captions") from error
         if not item.captions:
-            raise ValueError(f"{captions}, line {number}: no captions.")
+            raise InvalidInput(f"{captions}, line {number}: no captions.", field="captions")
         if not item.path.is_file():
-            raise FileNotFoundError(f"{captions}, line {number}: {item.path} is not there.")
+            raise InvalidInput(f"{captions}, line {number}: {item.path} is not there.", field="images")
         found.append(item)
+    if len(found) < _FEWEST_IMAGES:
+        raise InvalidInput(
+            f"{captions}: the split “{split}” has {len(found)} images, but it needs {_FEWEST_IMAGES}.", field="captions"
+        )
     return found
 
 
-def load_pixels(items: Sequence[CaptionedImage], store: Path) -> NDArray[np.uint8]:
-    """(n, 224, 224, 3) uint8, decoded once and kept in the file `store` (150 kB an image), memory-mapped."""
+def kept_pixels(items: Sequence[CaptionedImage], store: Path) -> NDArray[np.uint8]:
+    """(n, 224, 224, 3) uint8, decoded once and kept in the file `store` (150 kB an image), memory-mapped.
+
+    Raises InvalidInput naming an image that cannot be decoded.
+    """
     if not store.exists():
         block = np.empty((len(items), IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
         for row, item in enumerate(items):
-            with Image.open(item.path) as image:
-                block[row] = pixel_block([image])[0]
-        partial = store.with_suffix(".partial.npy")
-        np.save(partial, block)
-        partial.rename(store)
+            try:
+                with Image.open(item.path) as image:
+                    block[row] = pixel_block([image])[0]
+            except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for some broken files.
+                raise InvalidInput(f"{item.path} cannot be read as a picture ({error}).", field="images") from error
+        with replacing(store) as partial:
+            np.save(partial, block)
     return np.asarray(np.load(store, mmap_mode="c"))
 
 
-@dataclass
+@dataclass(frozen=True)
 class CaptionTable:
-    """All distinct texts of a split with their sentence features, and which image has which.
+    """Sentence features of all distinct texts of a split, and which image has which.
 
-    `english` and `chinese` are (n, most captions of an image) row numbers in `features`; an image with fewer
-    captions repeats its own, a caption without a Chinese rendering has -1.
+    `features` is (texts, FEATURE_DIMENSION). `english` and `chinese` are (n, most captions of an image) row numbers
+    in it; an image with fewer captions repeats its own, a caption without a Chinese rendering has -1.
     """
 
     features: NDArray[np.float32]
     english: NDArray[np.int64]
     chinese: NDArray[np.int64]
-    texts: list[str] = field(default_factory=list)
+
+
+def kept_captions(items: Sequence[CaptionedImage], store: Path, *, seed: int) -> CaptionTable:
+    """The table of the captions of these images, made once and kept in the file `store` (.npz)."""
+    if not store.exists():
+        table = caption_table(items, sentences=SentenceFeatures(), seed=seed)
+        with replacing(store) as partial:
+            np.savez(partial, features=table.features, english=table.english, chinese=table.chinese)
+    with np.load(store, allow_pickle=False) as kept:
+        return CaptionTable(features=kept["features"], english=kept["english"], chinese=kept["chinese"])
 
 
 def caption_table(items: Sequence[CaptionedImage], *, sentences: SentenceFeatures, seed: int) -> CaptionTable:
@@ -106,7 +133,7 @@ def caption_table(items: Sequence[CaptionedImage], *, sentences: SentenceFeature
     features = np.empty((len(texts), FEATURE_DIMENSION), dtype=np.float32)
     for block in _blocks(len(texts)):
         features[block] = sentences(texts[block])
-    return CaptionTable(features=features, english=english, chinese=chinese, texts=texts)
+    return CaptionTable(features=features, english=english, chinese=chinese)
 
 
 def _blocks(count: int, size: int = 256) -> Iterator[slice]:

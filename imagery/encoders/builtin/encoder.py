@@ -15,7 +15,8 @@ from .pixels import normalised, pixel_block
 from .sentences import SentenceFeatures
 from .text_head import TextHead
 
-_IMAGE_BATCH: Final = 16
+# Few enough that the maps stay near the processor.
+_IMAGE_BATCH: Final = 4
 
 
 class BuiltinEncoder(ImageTextEncoder):

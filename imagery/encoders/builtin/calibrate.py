@@ -6,7 +6,8 @@ calibration.json beside the weights, is read when an encoder is registered.
 A logistic curve (Platt 1999) is fitted to pairs of validation images and validation captions. A pair matches if
 the caption is one of the image's own, or if the caption's image is of the same class: who asks for an airport is
 glad of any airport. Pairs of different classes do not match. Other pairs with an image whose class is not known are
-left out, for they may or may not. Matches get the weight of a prior: one scene in `--rarity` is what a query means.
+left out, for they may or may not; if no image has a class, only an image's own captions match.
+Matches get the weight of a prior: one scene in `--rarity` is what a query means.
 """
 
 import argparse
@@ -67,6 +68,8 @@ def pairs(items: list[CaptionedImage]) -> tuple[NDArray[np.bool_], NDArray[np.bo
     classes = np.array([number.get(item.scene_class or "", -1) for item in items])
     owner = np.repeat(np.arange(len(items)), [len(item.captions) for item in items])
     own = owner[None, :] == np.arange(len(items))[:, None]
+    if not names:
+        return own, np.ones_like(own)
     told = (classes[:, None] >= 0) & (classes[owner][None, :] >= 0)
     same = told & (classes[:, None] == classes[owner][None, :])
     return own | same, own | told

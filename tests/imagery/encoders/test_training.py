@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from imagery.encoders import registry
 from imagery.encoders.base import EncoderKind, EncoderSpec
 from imagery.encoders.builtin import calibrate, train
+from imagery.encoders.builtin.corpus import CaptionedImage
 from imagery.encoders.builtin.encoder import BuiltinEncoder
 from imagery.encoders.evaluation import retrieval_recall
 from rsportal.errors import InvalidInput
@@ -194,6 +195,20 @@ def test_what_cannot_be_used_is_refused_with_a_reason(
     with pytest.raises(SystemExit, match=reason):
         train.main(command(data, tmp_path / "run", *change))
     assert not (tmp_path / "run").exists()
+
+
+def test_which_pairs_match() -> None:
+    """Own captions always; those of a class too; with neither class nor owner in common nothing is known."""
+
+    def item(scene_class: str | None) -> CaptionedImage:
+        return CaptionedImage(Path("a.png"), ("a caption",), scene_class)
+
+    matches, told = calibrate.pairs([item("port"), item("port"), item("farm"), item(None)])
+    assert matches.tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert told.tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
+    matches, told = calibrate.pairs([item(None), item(None)])
+    assert matches.tolist() == [[1, 0], [0, 1]]
+    assert told.all()
 
 
 def test_pairs_without_an_order_have_no_curve() -> None:

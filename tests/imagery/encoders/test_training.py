@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,16 @@ def drawn(ground: str, thing: str, *, seed: int) -> Image.Image:
     else:
         pen.rectangle((x, y, x + 34, y + 34), fill="black")
     return image
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads() -> Iterator[None]:
+    """Training sets the threads of its process, which is ours here: later tests get theirs back."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -193,5 +193,5 @@ def _acquired(exif: Image.Exif) -> datetime | None:
         details = exif.get_ifd(ExifTags.IFD.Exif)
         taken = str(details[ExifTags.Base.DateTimeOriginal]).strip("\0 ")
         offset = str(details[ExifTags.Base.OffsetTimeOriginal]).strip("\0 ")
-        return datetime.strptime(taken + offset, "%Y:%m:%d %H:%M:%S%z")
+        return datetime.strptime(taken + offset, "%Y:%m:%d %H:%M:%S%z").astimezone(UTC)
     return None

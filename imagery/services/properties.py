@@ -72,13 +72,19 @@ def _moment(key: str, value: Any) -> datetime:
             _("%(key)s is %(value)r; write a moment as 2024-05-31T10:20:30Z.") % {"key": key, "value": str(value)[:60]},
             field=key,
         )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:  # In UTC it falls out of the years 1 to 9999, which nothing could read back.
+        raise InvalidInput(
+            _("%(key)s is %(value)r, outside the years 1 to 9999 in UTC.") % {"key": key, "value": str(value)[:60]},
+            field=key,
+        ) from None
 
 
 def _number(key: str, value: Any, least: float, most: float) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number) or not least <= number <= most:
         raise InvalidInput(

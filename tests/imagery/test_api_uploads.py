@@ -118,6 +118,21 @@ def test_a_wrong_property_is_named():
     assert IngestJob.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("datetime", '"9999-12-31T23:59:59-12:00"'),  # The year 10000 in UTC: stored, it could not be read back.
+        ("start_datetime", '"0001-01-01T00:00:00+12:00"'),
+        ("gsd", "1" + "0" * 400),
+    ],
+)
+def test_a_value_beyond_what_can_be_kept_is_named(name, value):
+    make_collection("mine", owner=(ada := make_user()))
+    response = send(SchemaClient(ada), picture(5), properties=f'{{"{name}": {value}}}')
+    check_problem(response, 400, field=f"properties.{name}")
+    assert Scene.objects.count() == 0
+
+
 def test_missing_fields_and_unknown_collections_are_named():
     make_collection("secret", owner=make_user())
     client = SchemaClient(make_user())

@@ -113,8 +113,12 @@ def test_when_a_picture_was_taken_is_told_only_without_doubt(tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "naive.jpg", exif=exif)
     exif.get_ifd(34665)[36881] = "+02:00"
     Image.new("RGB", (32, 32)).save(tmp_path / "aware.jpg", exif=exif)
-    with open_scene({"data": tmp_path / "naive.jpg"}) as reader:
-        assert reader.acquired is None
+    exif.get_ifd(34665)[36867] = "9999:12:31 23:30:00"
+    exif.get_ifd(34665)[36881] = "-02:00"
+    Image.new("RGB", (32, 32)).save(tmp_path / "year-10000.jpg", exif=exif)
+    for name in ("naive.jpg", "year-10000.jpg"):
+        with open_scene({"data": tmp_path / name}) as reader:
+            assert reader.acquired is None
     with open_scene({"data": tmp_path / "aware.jpg"}) as reader:
         assert reader.acquired is not None
         assert reader.acquired.astimezone(UTC) == datetime(2024, 5, 31, 8, 20, 30, tzinfo=UTC)

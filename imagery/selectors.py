@@ -173,6 +173,8 @@ def scene_originals(scene: Scene) -> list[Asset]:
 
 def asset_get(user: Viewer, scene_id: UUID, key: str) -> Asset:
     """Return one file of a scene with its collection. Raises Asset.DoesNotExist when it may not be seen."""
+    if "\x00" in key:  # The database takes no text with it, not even to compare.
+        raise Asset.DoesNotExist
     return Asset.objects.visible_to(user).select_related("scene__collection").get(scene_id=scene_id, key=key)
 
 

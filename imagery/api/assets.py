@@ -42,8 +42,6 @@ class AssetView(APIView):
         },
     )
     def get(self, request: Request, pk: UUID, key: str) -> HttpResponseBase:
-        if "\x00" in key:
-            raise NotFound
         asset = found(lambda: asset_get(request.user, pk, key))
         try:
             return asset_response(request._request, user=request.user, asset=asset)

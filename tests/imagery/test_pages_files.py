@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from imagery.licenses import allows_download
 from imagery.models.collection import Visibility
 from tests.factories import make_collection, make_scene, make_user
 from tests.pages import client_of
@@ -56,6 +57,19 @@ def test_open_licence_lets_every_viewer_download():
     assert client_of(make_user()).get(address("original", scene, "data")).status_code == 200
 
 
+@pytest.mark.parametrize("license", ["CC-BY-4.0", "cc0-1.0", "ODbL-1.0", "MIT", "OGL-UK-3.0", "etalab-2.0"])
+def test_open_licences_are_known(license):
+    assert allows_download(license)
+
+
+@pytest.mark.parametrize(
+    "license",
+    ["", "proprietary", "MITRE Corporation, no copies", "CC-BY does not apply: all rights reserved", "CC-BYE", "BSDX"],
+)
+def test_text_that_only_begins_like_an_open_licence_opens_nothing(license):
+    assert not allows_download(license)
+
+
 def test_other_licences_keep_originals_to_editors():
     owner, editor, viewer = make_user(), make_user(), make_user()
     collection = make_collection(
@@ -71,6 +85,7 @@ def test_other_licences_keep_originals_to_editors():
 
 def test_pictures_are_not_served_as_originals(owner, scene):
     assert client_of(owner).get(address("original", scene, "thumbnail")).status_code == 404
+    assert client_of(owner).get(address("original", scene, "a\x00b")).status_code == 404
 
 
 def test_missing_original_is_said_with_its_name(owner, scene, media_folder):

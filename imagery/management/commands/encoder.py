@@ -22,7 +22,9 @@ class Command(BaseCommand):
         actions.add_parser("ensure", help="register the built-in encoder; activate it if none is active")
         add = actions.add_parser("add", help="register a SigLIP/CLIP checkpoint, or a training of the built-in encoder")
         add.add_argument("name", help="a short name of your choice, such as git-rsclip")
-        add.add_argument("--source", required=True, help="folder of the checkpoint or training, or hub id (lcybuaa/Git-RSCLIP)")
+        add.add_argument(
+            "--source", required=True, help="folder of the checkpoint or training, or hub id (lcybuaa/Git-RSCLIP)"
+        )
         add.add_argument("--kind", choices=Encoder.Kind.values, default=Encoder.Kind.TRANSFORMERS)
         add.add_argument("--revision", default="", help="commit, tag or branch of the hub")
         activate = actions.add_parser("activate", help="make an encoder the one that searches and ingests use")

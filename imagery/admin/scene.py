@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -13,16 +14,39 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagery.admin.base import PermittedAdmin, VisibleRelatedFilter
 from imagery.models import Asset, Scene
-from imagery.services.scenes import scene_delete
+from imagery.services.properties import scene_fields
+from imagery.services.scenes import ACQUISITION_FIELDS, scene_delete, scene_update
+from rsportal.errors import InvalidInput
 from rsportal.web import request_user
 
 _ALT = gettext_lazy("picture")
+
+
+class SceneForm(forms.ModelForm):
+    """The title and the acquisition of a scene, by the rules of an upload."""
+
+    class Meta:
+        model = Scene
+        fields = ("title", *ACQUISITION_FIELDS)
+
+    def clean_instruments(self) -> Any:
+        """An emptied box means no instruments."""
+        return self.cleaned_data["instruments"] or []
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        try:
+            scene_fields({name: data[name] for name in ACQUISITION_FIELDS if name in data})
+        except InvalidInput as error:
+            self.add_error(error.field, error.message)
+        return data
 
 
 @admin.register(Scene)
 class SceneAdmin(PermittedAdmin):
     """Scenes: metadata can be put right; pictures, place and checksum come from the file and stay."""
 
+    form = SceneForm
     list_display = ("picture", "title", "collection", "status", "datetime", "platform", "gsd_m", "created_at")
     list_display_links = ("title",)
     list_select_related = ("collection",)
@@ -112,6 +136,10 @@ class SceneAdmin(PermittedAdmin):
     def files(self, scene: Scene) -> str:
         names = scene.assets.filter(role=Asset.Role.DATA).values_list("filename", flat=True)
         return ", ".join(names) or "–"
+
+    def save_model(self, request: HttpRequest, obj: Scene, form: Any, change: bool) -> None:
+        changes = {name: value for name, value in form.cleaned_data.items() if value != form.initial[name]}
+        scene_update(scene=obj, user=request_user(request), **changes)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -1,17 +1,44 @@
-"""Deleting scenes: rows first, then (after commit) the files the portal keeps. Archive files are never touched."""
+"""Correcting what is said of scenes, and deleting them: rows first, then (after commit) the files the portal keeps.
+
+Archive files are never touched.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from imagery.models import IngestJob, Scene
+from imagery.services.properties import scene_fields
 from imagery.storage import scene_files_remove
 from rsportal.accounts.models import User
-from rsportal.errors import NotAllowed
+from rsportal.errors import InvalidInput, NotAllowed
+
+ACQUISITION_FIELDS: Final = (
+    "datetime", "start_datetime", "end_datetime", "platform", "instruments", "gsd", "cloud_cover",
+)  # fmt: skip
+"""What can be put right of a scene beside its title; the rest is read from its files."""
+
+
+def scene_update(*, scene: Scene, user: User, **changes: Any) -> Scene:
+    """Put the title or the acquisition of a scene right; only these columns are written, whatever a worker does.
+
+    Raises NotAllowed when ``user`` may not change its collection, InvalidInput with the field at fault.
+    """
+    if not Scene.objects.editable_by(user).filter(pk=scene.pk).exists():
+        raise NotAllowed(_("You may not change scenes of this collection."))
+    if unknown := set(changes) - {"title", *ACQUISITION_FIELDS}:
+        raise InvalidInput(_("A scene has no changeable field “%s”.") % min(unknown), field=min(unknown))
+    for name, value in changes.items():
+        setattr(scene, name, value)
+    scene_fields({name: getattr(scene, name) for name in ACQUISITION_FIELDS})
+    scene.clean_fields(exclude={field.name for field in Scene._meta.fields} - set(changes))
+    scene.save(update_fields=[*changes, "updated_at"])
+    return scene
 
 
 def scene_delete(*, scene: Scene, user: User) -> None:

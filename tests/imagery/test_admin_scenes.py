@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from imagery.models import Collection, Scene
 from imagery.models.collection import Visibility
+from imagery.services.scenes import scene_update
 from rsportal.accounts.models import User
 from tests.factories import make_collection, make_event, make_scene, make_user
 from tests.staff import make_curator
@@ -89,6 +90,45 @@ def test_metadata_can_be_put_right_and_the_rest_cannot(page: Client, mine: Colle
     assert (changed.title, changed.platform, changed.gsd, changed.cloud_cover) == ("Harbour", "sentinel-2a", 10, 3.5)
     assert changed.datetime is not None and changed.datetime.isoformat() == "2024-06-01T10:30:00+00:00"
     assert (changed.content_hash, changed.bbox, changed.footprint) == (scene.content_hash, scene.bbox, scene.footprint)
+
+
+def acquisition(**fields: str) -> dict[str, str]:
+    """Return the form of a scene without anything known, with ``fields`` typed in."""
+    moments = {f"{name}_{part}": "" for name in ("datetime", "start_datetime", "end_datetime") for part in "01"}
+    return {"title": "Bay", **moments, "platform": "", "instruments": "[]", "gsd": "", "cloud_cover": "", **fields}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"gsd": "-5"},
+        {"cloud_cover": "900"},
+        {"instruments": '{"a": 1}'},
+        {
+            "start_datetime_0": "2021-01-01", "start_datetime_1": "00:00",
+            "end_datetime_0": "2020-01-01", "end_datetime_1": "00:00",
+        },
+    ],
+)  # fmt: skip
+def test_what_an_upload_may_not_say_cannot_be_typed_either(page: Client, mine: Collection, fields: dict) -> None:
+    scene = make_scene(mine, title="Bay")
+    answer = page.post(reverse(CHANGE, args=[scene.pk]), acquisition(**fields))
+    assert answer.status_code == 200 and "errorlist" in answer.content.decode()
+    kept = Scene.objects.get()
+    assert (kept.gsd, kept.cloud_cover, kept.instruments, kept.end_datetime) == (
+        scene.gsd, scene.cloud_cover, scene.instruments, scene.end_datetime,
+    )  # fmt: skip
+
+
+def test_emptied_boxes_and_what_a_worker_writes_meanwhile_are_kept(page: Client, mine: Collection) -> None:
+    scene = make_scene(mine, title="Old", instruments=["msi"], status=Scene.Status.PENDING)
+    seen = Scene.objects.get(pk=scene.pk)
+    Scene.objects.update(status=Scene.Status.READY)
+    assert seen.status == Scene.Status.PENDING  # what somebody with an old page holds
+    scene_update(scene=seen, user=mine.owner, title="New")
+    assert page.post(reverse(CHANGE, args=[scene.pk]), acquisition(title="Bay", instruments="")).status_code == 302
+    kept = Scene.objects.get()
+    assert (kept.title, kept.instruments, kept.status) == ("Bay", [], Scene.Status.READY)
 
 
 def test_a_scene_of_an_open_collection_is_read_only(page: Client) -> None:

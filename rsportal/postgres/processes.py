@@ -1,8 +1,14 @@
 """Finding the processes of one data folder (Linux; elsewhere only what postmaster.pid says)."""
 
+import hashlib
 import os
 import signal
 from pathlib import Path
+
+
+def server_mark(data: Path) -> str:
+    """Return the name that all processes of this data folder's server carry in their command line."""
+    return "rsportal-" + hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
 
 
 def postmaster_pid(data: Path) -> int | None:
@@ -41,6 +47,15 @@ def _belongs(pid: int, data: Path) -> bool:
         return _exists(pid)
     try:
         return os.path.samefile(f"/proc/{pid}/cwd", data)
+    except PermissionError:  # Root in a container without CAP_SYS_PTRACE; a command line is open to everybody.
+        return _is_marked(pid, data)
+    except OSError:
+        return False
+
+
+def _is_marked(pid: int, data: Path) -> bool:
+    try:
+        return server_mark(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

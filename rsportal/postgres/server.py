@@ -19,7 +19,7 @@ from rsportal.postgres.accounts import Account, account_for
 from rsportal.postgres.binaries import program, root_for
 from rsportal.postgres.errors import PostgresError
 from rsportal.postgres.place import PORT, Place
-from rsportal.postgres.processes import kill_all, orphans, postmaster_pid
+from rsportal.postgres.processes import kill_all, orphans, postmaster_pid, server_mark
 from rsportal.postgres.setup import create_cluster, make_socket_folder, run_as
 
 _PG_CTL_TIMEOUT_SECONDS: Final = 600  # Crash recovery of a large archive takes minutes, not seconds.
@@ -70,7 +70,8 @@ def start(place: Place, account: Account) -> None:
         place.log.unlink(missing_ok=True)
         try:
             if postmaster_pid(place.data) is None:
-                _pg_ctl(place, account, root, "start", "-l", place.log.name)
+                mark = f"-c cluster_name={server_mark(place.data)}"
+                _pg_ctl(place, account, root, "start", "-l", place.log.name, "-o", mark)
             if answers(place):
                 _update_extensions(place)
                 return
@@ -95,7 +96,7 @@ def ensure_watcher(place: Place) -> None:
         return
     command = [sys.executable, "-I", str(Path(__file__).with_name("watcher.py"))]
     subprocess.Popen(
-        [*command, str(place.base), str(lock), str(_LINGER_SECONDS)],
+        [*command, str(place.base), str(lock), str(_LINGER_SECONDS), server_mark(place.data)],
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 Every process that uses the server holds ``users.lock`` (shared); the system releases it however a
 process ends, SIGKILL included. The watcher waits to get that lock alone, then stops the server.
 
-Run by rsportal.postgres.server as ``python -I watcher.py BASE WATCHER_LOCK_FD LINGER_SECONDS``.
+Run by rsportal.postgres.server as ``python -I watcher.py BASE WATCHER_LOCK_FD LINGER_SECONDS SERVER_MARK``.
 """
 
 import fcntl
@@ -32,12 +32,12 @@ def _nobody(base: str, *, wait: bool) -> int | None:
     return users
 
 
-def _postmaster(base: str) -> int | None:
+def _postmaster(base: str, mark: str) -> int | None:
     data = os.path.join(base, "data")
     try:
         with open(os.path.join(data, "postmaster.pid"), encoding="ascii", errors="replace") as file:
             pid = int(file.readline())
-        if os.path.exists("/proc/self") and not os.path.samefile(f"/proc/{pid}/cwd", data):
+        if os.path.exists("/proc/self") and not _belongs(pid, data, mark):
             return None
         os.kill(pid, 0)
     except (OSError, ValueError):
@@ -45,34 +45,43 @@ def _postmaster(base: str) -> int | None:
     return pid
 
 
-def _stop(base: str) -> None:
-    pid = _postmaster(base)
+def _belongs(pid: int, data: str, mark: str) -> bool:
+    """As in ``rsportal.postgres.processes``."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", data)
+    except PermissionError:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return mark.encode() in file.read()
+
+
+def _stop(base: str, mark: str) -> None:
+    pid = _postmaster(base, mark)
     if pid is None:
         return
     os.kill(pid, _FAST_SHUTDOWN)
-    while _postmaster(base) == pid:
+    while _postmaster(base, mark) == pid:
         time.sleep(_POLL_SECONDS)
 
 
-def _linger(base: str, seconds: float) -> None:
+def _linger(base: str, mark: str, seconds: float) -> None:
     """Wait, because the next command of a script should find the server running; not if it is stopped already."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and _postmaster(base) is not None:
+    while time.monotonic() < deadline and _postmaster(base, mark) is not None:
         time.sleep(_POLL_SECONDS)
 
 
-def watch(base: str, own_lock: int, linger_seconds: float) -> None:
+def watch(base: str, own_lock: int, linger_seconds: float, mark: str) -> None:
     """Return after the server was stopped."""
     while True:
         users = _nobody(base, wait=True)
         assert users is not None
         os.close(users)
-        _linger(base, linger_seconds)
+        _linger(base, mark, linger_seconds)
         start = _open(base, "start.lock")
         fcntl.flock(start, fcntl.LOCK_EX)
         users = _nobody(base, wait=False)
         if users is not None:
-            _stop(base)
+            _stop(base, mark)
             os.close(own_lock)  # Before the others: who starts the server next must see no watcher.
             return
         os.close(start)
@@ -82,6 +91,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        watch(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+        watch(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4])
     except FileNotFoundError:
         sys.exit(0)  # The project folder was removed; PostgreSQL notices that by itself.

@@ -15,6 +15,8 @@ import pytest
 from rsportal import postgres
 from rsportal.postgres import binaries
 from rsportal.postgres.place import locate
+from rsportal.postgres.processes import orphans
+from tests.processes import wait_for
 from tests.rsportal.conftest import forget
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -57,6 +59,23 @@ def test_root_runs_it_as_a_system_user(portal_dir):
     assert owner(Path(f"/proc/{pid}")) == "rsportal"
     assert owner(locate(portal_dir).data) == "rsportal"
     postgres.release(portal_dir)
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+def test_root_of_a_container_who_may_not_look_into_processes(portal_dir):
+    """Docker's default leaves root without CAP_SYS_PTRACE: the working folder of another user's process is closed."""
+    client = Path(__file__).with_name("postgres_client.py")
+    command = ["setpriv", "--bounding-set", "-sys_ptrace", sys.executable, str(client), str(portal_dir)]
+    answers = [
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.split()
+        for _second_finds_the_first in range(2)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0][0].isdigit()
+    data = Path(postgres.status(portal_dir)["data"])
+    wait_for(lambda: not orphans(data), seconds=30, what="the watcher to stop the server")
+    assert not (data / "postmaster.pid").exists(), "it was stopped, not forgotten"
 
 
 @needs_root

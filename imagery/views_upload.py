@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,14 +19,15 @@ from imagery.forms import UploadForm
 from imagery.models import Collection, IngestJob
 from imagery.selectors import collections_editable
 from imagery.services.ingest import SourceFile, source_ingest
+from imagery.upload_handlers import LimitedFileUploadHandler
 from rsportal.accounts.models import User
 from rsportal.web import request_user
 
 
 @csrf_exempt  # only here, where the body is not yet read: the inner view checks the token
 def upload(request: HttpRequest) -> HttpResponse:
-    """Take files to disk, whatever their size, so that the ingest service gets a path."""
-    request.upload_handlers = [TemporaryFileUploadHandler(request)]
+    """Take files to disk, whatever their size up to the limit, so that the ingest service gets a path."""
+    request.upload_handlers = [LimitedFileUploadHandler(request)]
     return _upload(request)
 
 

@@ -1,5 +1,6 @@
 """The upload page: with JavaScript one file a request, without it one form."""
 
+import os
 from uuid import uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from django.urls import reverse
 
 from imagery.models import Asset, IngestJob, Scene
 from imagery.models.collection import Visibility
+from imagery.upload_handlers import LimitedFileUploadHandler
 from tests.factories import make_collection, make_user, picture
 from tests.pages import client_of, page
 
@@ -98,6 +100,29 @@ def test_missing_files_and_foreign_collections_are_named_by_field(owner, collect
     assert plain.status_code == 400
     assert "Choose at least one file." in plain.content.decode()
     assert not IngestJob.objects.exists()
+
+
+def test_a_file_beyond_the_limit_is_named_with_its_size_and_stops_no_other(owner, collection, settings):
+    settings.UPLOAD_MAX_BYTES = 100 * 1024
+    large = SimpleUploadedFile("large.png", bytes(300 * 1024), "image/png")
+    client_of(owner).post(UPLOAD, {"collection": "bay", "batch": uuid4(), "images": [large, png(1, "one.png")]})
+    jobs = {job.source_name: job for job in IngestJob.objects.all()}
+    assert jobs["one.png"].state == "queued"
+    reason = jobs["large.png"].reason.replace("\xa0", " ")
+    assert "300.0 KB" in reason and "100.0 KB" in reason
+
+
+def test_what_is_beyond_the_limit_does_not_fill_the_disk(settings):
+    settings.UPLOAD_MAX_BYTES = 100_000
+    handler = LimitedFileUploadHandler()
+    handler.new_file("images", "large.tif", "image/tiff", None)
+    for number in range(160):
+        handler.receive_data_chunk(b"x" * handler.chunk_size, number * handler.chunk_size)
+    file = handler.file_complete(160 * handler.chunk_size)
+    kept = os.stat(file.temporary_file_path())
+    assert kept.st_size == file.size == 160 * handler.chunk_size
+    assert kept.st_blocks * 512 < 4 * handler.chunk_size
+    file.close()
 
 
 def test_an_upload_needs_the_csrf_token(owner, collection):

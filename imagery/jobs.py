@@ -165,8 +165,8 @@ def job_crashed(job: IngestJob, error: BaseException) -> bool:
 
 
 def jobs_hand_back(jobs: Iterable[IngestJob]) -> None:
-    """Queue owned jobs again that were not begun (the worker is told to end); the claim does not count."""
-    owned(jobs).update(state=State.QUEUED, attempts=F("attempts") - 1)
+    """Queue owned jobs again through no fault of theirs; what was done is dropped and the claim does not count."""
+    owned(jobs).update(state=State.QUEUED, attempts=F("attempts") - 1, done=0)
 
 
 def stale_jobs_release() -> list[UUID]:

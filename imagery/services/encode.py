@@ -12,12 +12,20 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.encoders.base import ImageTextEncoder
-from imagery.jobs import beating, job_crashed, job_failed, job_progress, jobs_lock_owned, jobs_ready
+from imagery.jobs import (
+    beating,
+    job_crashed,
+    job_failed,
+    job_progress,
+    jobs_hand_back,
+    jobs_lock_owned,
+    jobs_ready,
+)
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.scene_store import scenes_store
@@ -35,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageTextEncoder) -> list[UUID]:
-    """Bring claimed jobs to an end; return those that crashed and are QUEUED again.
+    """Bring claimed jobs to an end; return those that are QUEUED again (they crashed, or the encoder was switched).
 
     One job's failure is its own: refused pictures end FAILED without a scene, unexpected errors are tried again.
     Raises only what concerns all of them (the database is gone, the encoder cannot compute); they stay RUNNING
@@ -148,6 +156,9 @@ class _Run:
             return
         vectors = self.model.encode_images([event.image for event in self._batch])
         with transaction.atomic():
+            if not self._encoder_locked_active():
+                self._hand_back()
+                return
             vectors = self._without_lost_jobs(vectors)
             scenes_store(self._opened)
             self._tiles_store()
@@ -159,6 +170,25 @@ class _Run:
         for job_id in finished:
             del self._progress[job_id]
         self._opened, self._batch = [], []
+
+    def _encoder_locked_active(self) -> bool:
+        """Return whether this run's encoder is still the active one; it stays so until the transaction ends.
+
+        Otherwise a scene could become READY without a vector that any search looks at. KEY SHARE makes a switch
+        wait for us, and not workers for each other.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT state FROM {Encoder._meta.db_table} WHERE id = %s FOR KEY SHARE", [self.encoder.pk])
+            return bool(cursor.fetchone() == (Encoder.State.ACTIVE.value,))
+
+    def _hand_back(self) -> None:
+        """Queue the jobs at hand again: the encoder was switched, so the next claim uses the new one."""
+        jobs = [progress.work.job for progress in self._progress.values()]
+        _log.info("the encoder was switched; %d jobs begin again with the new one", len(jobs))
+        jobs_hand_back(jobs)
+        for job in jobs:
+            self.again.append(job.pk)
+            self._drop(job.pk)
 
     def _without_lost_jobs(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Lock the jobs of this run; drop those cancelled or taken over, also from the batch and its vectors."""

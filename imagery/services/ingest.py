@@ -105,7 +105,10 @@ def ingest_job_retry(*, job: IngestJob, user: User) -> IngestJob:
         locked.state, locked.attempts, locked.done = State.QUEUED, 0, 0
         locked.reason, locked.retryable, locked.finished_at = "", False, None
         locked.save(update_fields=["state", "attempts", "done", "reason", "retryable", "finished_at"])
-        Scene.objects.filter(pk=locked.scene_id).update(status=Scene.Status.PENDING, updated_at=timezone.now())
+        # A READY scene (encoding it anew failed) stays READY: shown meanwhile, and kept if this is cancelled.
+        Scene.objects.filter(pk=locked.scene_id, status=Scene.Status.FAILED).update(
+            status=Scene.Status.PENDING, updated_at=timezone.now()
+        )
         job_enqueue(locked.pk)
     return locked
 

@@ -6,9 +6,10 @@ import pytest
 from django.conf import settings
 from django_q.models import OrmQ
 
+from imagery.encoders.base import ImageTextEncoder
 from imagery.models import Embedding, Encoder, IngestJob, Scene
 from imagery.services.encoders import encoder_activate, encoder_register
-from imagery.services.ingest import ingest_jobs_drain
+from imagery.services.ingest import ingest_job_cancel, ingest_job_retry, ingest_jobs_drain
 from imagery.services.refill import encoder_fill
 from search.selectors import archive_progress
 from tests import factories
@@ -49,3 +50,40 @@ def test_only_ready_scenes_without_vectors_are_queued(clip):
     lacking = factories.make_scene(encoder=factories.make_encoder(active=False))
     assert encoder_fill() == 1
     assert IngestJob.objects.get().scene == lacking
+
+
+def test_a_switch_in_the_middle_of_an_ingest_leaves_no_scene_unfindable(collection, owner, encoder, clip, monkeypatch):
+    """What was not READY at the switch is not queued by the fill, so its worker must begin again by itself."""
+    scenes = [factories.make_scene(collection, status=Scene.Status.PENDING, files=True) for _ in range(2)]
+    for scene in scenes:
+        scene.tiles.all().delete()
+        IngestJob.objects.create(collection=collection, scene=scene, source_name=scene.title, created_by=owner)
+    encode = ImageTextEncoder.encode_images
+    used = []
+
+    def switch_after_the_first_batch(self, pictures):
+        vectors = encode(self, pictures)
+        if not used:
+            encoder_activate(encoder=clip)
+            assert encoder_fill() == 0
+        used.append(len(pictures))
+        return vectors
+
+    monkeypatch.setattr(ImageTextEncoder, "encode_images", switch_after_the_first_batch)
+    ingest_jobs_drain()
+    assert len(used) > 1
+    assert set(IngestJob.objects.values_list("state", "attempts")) == {(IngestJob.State.READY, 1)}
+    assert archive_progress(owner)[:2] == (2, 2)
+    assert not Embedding.objects.filter(encoder=encoder).exists()
+
+
+def test_retrying_a_failed_fill_keeps_the_scene_shown_and_safe(collection, owner):
+    scene = factories.make_scene(collection)
+    job = IngestJob.objects.create(
+        collection=collection, scene=scene, source_name="x", state=IngestJob.State.FAILED, retryable=True
+    )
+    job = ingest_job_retry(job=job, user=owner)
+    scene.refresh_from_db()
+    assert (job.state, scene.status) == (IngestJob.State.QUEUED, Scene.Status.READY)
+    ingest_job_cancel(job=job, user=owner)
+    assert Scene.objects.filter(pk=scene.pk, status=Scene.Status.READY).exists()

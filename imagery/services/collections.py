@@ -50,7 +50,12 @@ def collection_create(
         if slug in _RESERVED_SLUGS:
             raise InvalidInput(_("The address “%s” is used by the portal; choose another.") % slug, field="slug")
         _clean(collection)
-        collection.save()
+        try:
+            with transaction.atomic():
+                collection.save()
+        except IntegrityError:  # another person took the address between the look and the save
+            _clean(collection)
+            raise
         return collection
     for _attempt in range(_SLUG_TRIES):
         collection.slug = _free_slug(title)
@@ -83,7 +88,9 @@ def collection_delete(*, collection: Collection, user: User) -> None:
     """Delete an empty collection. Raises NotAllowed, or Conflict while it still holds scenes."""
     _require_owner(collection, user)
     with transaction.atomic():
-        locked = Collection.objects.select_for_update().get(pk=collection.pk)
+        locked = Collection.objects.select_for_update().filter(pk=collection.pk).first()
+        if locked is None:  # deleted a moment ago: what was asked for is done
+            return
         if locked.scenes.exists():
             raise Conflict(
                 _("“%s” still holds scenes. Delete them first; a collection is only removed when it is empty.")

@@ -9,7 +9,7 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from knox.models import get_digest_token
@@ -32,7 +32,12 @@ def user_create(*, username: str, email: str, password: str, language: str = "")
     validate_password(password, user)
     user.set_password(password)
     user.full_clean()
-    user.save()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:  # Somebody took the name between the look and the save.
+        user.full_clean()
+        raise
     log.info("account_created", account_id=user.pk)
     return user
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -48,9 +49,14 @@ class SignupView(FormView):
             form.add_error(None, _("Too many accounts were made from your address. Try again in an hour."))
             return self.form_invalid(form)
         data = form.cleaned_data
-        user = services.user_create(
-            username=data["username"], email=data["email"], password=data["password1"], language=get_language() or ""
-        )
+        language = get_language() or ""
+        try:
+            user = services.user_create(
+                username=data["username"], email=data["email"], password=data["password1"], language=language
+            )
+        except ValidationError as error:  # The name was taken while the form was read.
+            form.add_error(None, error)
+            return self.form_invalid(form)
         login(self.request, user, backend=_BACKEND)
         messages.success(self.request, _("Your account is ready. Welcome."))
         return redirect("search:home")

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from imagery.models import Collection, IngestJob, Scene
+from imagery.models import Collection, Embedding, IngestJob, Scene
 from imagery.models.collection import Visibility
 from imagery.readers import sniff_file
 from imagery.readers.formats import FACTS
 from imagery.readers.grouping import group_band_files
+from imagery.services.encoders import encoder_active
 from imagery.services.ingest import SourceFile, source_ingest
 from rsportal.accounts.models import User
 from rsportal.errors import Unavailable
@@ -87,9 +89,9 @@ def demo_archive_ingest(*, user: User) -> tuple[Collection, list[IngestJob]]:
 
 
 def demo_archive_ready() -> bool:
-    """Return whether all demo scenes can be searched."""
-    ready = Scene.objects.filter(collection__slug=DEMO_SLUG, status=Scene.Status.READY)
-    return ready.count() >= len(_SCENES)
+    """Return whether all demo scenes can be searched with the active encoder. Raises Unavailable without one."""
+    encoded = Embedding.objects.filter(encoder=encoder_active(), tile__scene=OuterRef("pk"))
+    return Scene.objects.ready().filter(Exists(encoded), collection__slug=DEMO_SLUG).count() >= len(_SCENES)
 
 
 def _package_folder() -> Path:

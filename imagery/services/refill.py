@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from imagery.models import Embedding, Encoder, IngestJob, Scene
 from imagery.querysets import SceneQuerySet
-from imagery.services.encoders import encoder_active
+from imagery.services.encoders import builtin_encoder_ensure, encoder_active
 from imagery.services.ingest import stale_jobs_requeue
 
 _CHUNK: Final = 500  # jobs written at a time
@@ -19,6 +19,19 @@ def scenes_without_vectors(encoder: Encoder) -> SceneQuerySet:
     encoded = Embedding.objects.filter(encoder=encoder, tile__scene=OuterRef("pk"))
     rows: SceneQuerySet = Scene.objects.ready().filter(~Exists(encoded))
     return rows
+
+
+def builtin_encoder_ensure_filled() -> tuple[Encoder, int]:
+    """Do ``builtin_encoder_ensure``; return the encoder and how many scenes were queued for encoding with it.
+
+    When an upgrade brings new weights, they take over and nothing has a vector of theirs: all scenes are queued, in
+    the same transaction. Raises Unavailable when the encoder's files are missing.
+    """
+    with transaction.atomic():
+        before = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
+        encoder = builtin_encoder_ensure()
+        switched = before is not None and before.pk != encoder_active().pk
+        return encoder, encoder_fill() if switched else 0
 
 
 def encoder_fill() -> int:

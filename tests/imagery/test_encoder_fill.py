@@ -6,11 +6,12 @@ import pytest
 from django.conf import settings
 from django_q.models import OrmQ
 
+from imagery.encoders import builtin
 from imagery.encoders.base import ImageTextEncoder
 from imagery.models import Embedding, Encoder, IngestJob, Scene
 from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.ingest import ingest_job_cancel, ingest_job_retry, ingest_jobs_drain
-from imagery.services.refill import encoder_fill
+from imagery.services.refill import builtin_encoder_ensure_filled, encoder_fill
 from search.selectors import archive_progress
 from tests import factories
 from tests.checkpoints import clip_checkpoint
@@ -87,3 +88,13 @@ def test_retrying_a_failed_fill_keeps_the_scene_shown_and_safe(collection, owner
     assert (job.state, scene.status) == (IngestJob.State.QUEUED, Scene.Status.READY)
     ingest_job_cancel(job=job, user=owner)
     assert Scene.objects.filter(pk=scene.pk, status=Scene.Status.READY).exists()
+
+
+@pytest.mark.skipif(not Path(builtin.__file__).with_name("weights.safetensors").exists(), reason="no built-in weights")
+def test_an_upgrade_that_ships_other_weights_queues_what_was_encoded_with_the_old():
+    old, queued = builtin_encoder_ensure_filled()
+    assert queued == 0
+    factories.make_scene(encoder=old, vector=factories.axis(0, old.dimension))
+    Encoder.objects.filter(pk=old.pk).update(checksum="0" * 64)
+    assert builtin_encoder_ensure_filled()[1] == 1
+    assert builtin_encoder_ensure_filled()[1] == 0, "done once"

@@ -42,3 +42,9 @@ def test_from_an_empty_folder_to_a_searchable_archive_and_again(portal_dir):
     assert len(re.findall(r"^Search ", again, re.MULTILINE)) == _SEARCHES
     count = "from imagery.models import IngestJob, Scene; print(Scene.objects.count(), IngestJob.objects.count())"
     assert _manage(portal_dir, "shell", "-v0", "-c", count).strip() == "2 2"
+
+    # As an upgrade does that ships other weights: what is there is encoded anew, not lost to the search.
+    other = "from imagery.models import Encoder; Encoder.objects.update(checksum='0' * 64)"
+    _manage(portal_dir, "shell", "-v0", "-c", other)
+    upgraded = _manage(portal_dir, "quickstart")
+    assert len(re.findall(r"2 scenes searched with builtin-\w+ in \d+ ms", upgraded)) == _SEARCHES

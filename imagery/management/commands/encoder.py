@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from imagery.models import Embedding, Encoder, Scene
 from imagery.services import encoders
-from imagery.services.refill import encoder_fill, scenes_without_vectors
+from imagery.services.refill import builtin_encoder_ensure_filled, encoder_fill, scenes_without_vectors
 from rsportal.errors import RsportalError
 
 
@@ -49,8 +49,10 @@ class Command(BaseCommand):
             )
 
     def _ensure(self, options: dict[str, Any]) -> None:
-        encoder = encoders.builtin_encoder_ensure()
+        encoder, queued = builtin_encoder_ensure_filled()
         self.stdout.write(f"{encoder.name} is registered; {encoders.encoder_active().name} is active.")
+        if queued:
+            self._say_queued(queued)
 
     def _add(self, options: dict[str, Any]) -> None:
         encoder = encoders.encoder_register(
@@ -76,7 +78,9 @@ class Command(BaseCommand):
             self.stderr.write(f"The other {missing:,} are not found until they are encoded (manage.py encoder fill).")
 
     def _fill(self, options: dict[str, Any]) -> None:
-        queued = encoder_fill()
+        self._say_queued(encoder_fill())
+
+    def _say_queued(self, queued: int) -> None:
         self.stdout.write(
             f"{queued:,} scenes are queued for encoding. A running worker (manage.py run_worker) encodes them; each is "
             "found as soon as it is done."

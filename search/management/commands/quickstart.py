@@ -15,8 +15,9 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from imagery.models import IngestJob
+from imagery.selectors import UNFINISHED
 from imagery.services.demo import DEMO_SLUG, demo_archive_ingest, demo_archive_ready
-from imagery.services.encoders import builtin_encoder_ensure
+from imagery.services.refill import builtin_encoder_ensure_filled, encoder_fill
 from rsportal.accounts.models import User
 from rsportal.first_admin import first_admin_ensure
 from rsportal.management.commands.serve import database_release, port_check
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             port_check(host, port)  # Before the long part, not after it.
         self._say("Preparing the database ...")
         call_command("migrate", interactive=False, verbosity=0)
-        builtin_encoder_ensure()
+        builtin_encoder_ensure_filled()
         user, password = first_admin_ensure()
         if password:
             self._show_account(user, password)
@@ -67,7 +68,10 @@ class Command(BaseCommand):
             return
         self._say("Taking in the demo archive (Sentinel-2 and Landsat) ...")
         collection, jobs = demo_archive_ingest(user=user)
-        waiting = [job.pk for job in jobs if not job.finished]
+        encoder_fill()  # Known scenes may have vectors of an encoder before only.
+        scenes = [job.scene_id for job in jobs]
+        unfinished = IngestJob.objects.filter(scene__in=scenes, state__in=UNFINISHED)
+        waiting = list(unfinished.values_list("pk", flat=True))
         if waiting:
             workers = Together()
             workers.start("worker", ["manage.py", "run_worker", "--all", "--grace", "8"], _QUIET)
@@ -75,7 +79,7 @@ class Command(BaseCommand):
                 self._watch(waiting, workers)
             finally:
                 workers.stop(_GRACE_SECONDS)
-        failed = IngestJob.objects.filter(pk__in=[job.pk for job in jobs], state=IngestJob.State.FAILED)
+        failed = IngestJob.objects.filter(pk__in=[*waiting, *(job.pk for job in jobs)], state=IngestJob.State.FAILED)
         if reasons := [f"{job.source_name}: {job.reason}" for job in failed]:
             raise CommandError("The demo archive could not be ingested. " + " ".join(reasons))
         self._say(f"Collection {collection.slug!r} is searchable.")

@@ -51,7 +51,11 @@ def asset_path(asset: Asset) -> Path:
     path = media_root() / asset.path if asset.managed else Path(asset.path)
     if asset.managed and not path.resolve().is_relative_to(media_root().resolve()):
         raise _missing(asset)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # A folder on the way that this process may not enter, a share that is gone.
+        raise _missing(asset) from error
+    if not there:
         raise _missing(asset)
     return path
 
@@ -94,7 +98,7 @@ def file_copy_in(source: Path, *, scene_id: UUID, name: str, expected_sha256: st
             )
         return found
 
-    return _write_atomically(write, scene_id=scene_id, name=name, durable=True)
+    return _write_atomically(write, scene_id=scene_id, name=name)
 
 
 def file_write(content: bytes, *, scene_id: UUID, name: str) -> StoredFile:
@@ -104,7 +108,7 @@ def file_write(content: bytes, *, scene_id: UUID, name: str) -> StoredFile:
         target.write(content)
         return hashlib.sha256(content).hexdigest()
 
-    return _write_atomically(write, scene_id=scene_id, name=name, durable=False)
+    return _write_atomically(write, scene_id=scene_id, name=name)
 
 
 def scene_files_remove(scene_id: UUID) -> None:
@@ -112,7 +116,8 @@ def scene_files_remove(scene_id: UUID) -> None:
     shutil.rmtree(media_root() / scene_folder(scene_id), ignore_errors=True)
 
 
-def _write_atomically(write: Callable[[BinaryIO], str], *, scene_id: UUID, name: str, durable: bool) -> StoredFile:
+def _write_atomically(write: Callable[[BinaryIO], str], *, scene_id: UUID, name: str) -> StoredFile:
+    """Write a file that survives a power cut once this returns: rows that name it are committed afterwards."""
     relative = PurePosixPath(scene_folder(scene_id)) / name
     if relative.name != name or name in {"", ".", ".."}:
         raise ValueError(f"{name!r} is not a plain file name")
@@ -123,15 +128,24 @@ def _write_atomically(write: Callable[[BinaryIO], str], *, scene_id: UUID, name:
         with part.open("xb") as file:
             sha256 = write(file)
             size = file.tell()
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
         part.chmod(settings.FILE_UPLOAD_PERMISSIONS)
         part.replace(target)
+        for folder in (target.parent, *target.parent.parents[:2]):  # The name, and the folders that may be new.
+            _folder_sync(folder)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return StoredFile(path=str(relative), size=size, sha256=sha256)
+
+
+def _folder_sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _missing(asset: Asset) -> AssetMissing:

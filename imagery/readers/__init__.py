@@ -8,11 +8,12 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window, fit_within
-from imagery.readers.errors import MismatchedBands, TruncatedImage, UnreadableImage
+from imagery.readers.errors import FileUnavailable, MismatchedBands, TruncatedImage, UnreadableImage, unavailable
 from imagery.readers.formats import FACTS, HEAD_BYTES, Format, describe_unknown, sniff
 
 __all__ = [
     "BandInfo",
+    "FileUnavailable",
     "Format",
     "ImageData",
     "MismatchedBands",
@@ -28,14 +29,14 @@ __all__ = [
 
 
 def sniff_file(path: Path, *, name: str = "") -> Format:
-    """Return the format of a file by its first bytes. Raises UnreadableImage naming what it seems to be instead."""
+    """Return the format of a file by its first bytes. Raises UnreadableImage (it names what it seems to be instead) or
+    FileUnavailable.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(512)
     except OSError as error:
-        raise UnreadableImage(
-            _("%(file)s cannot be opened: %(reason)s.") % {"file": name or path.name, "reason": error.strerror or error}
-        ) from error
+        raise (unavailable(name or path.name, error) or error) from error
     found = sniff(head[:HEAD_BYTES])
     if found is None:
         raise UnreadableImage(
@@ -49,7 +50,8 @@ def sniff_file(path: Path, *, name: str = "") -> Format:
 def open_scene(files: Mapping[str, Path], *, names: Mapping[str, str] | None = None) -> Reader:
     """Open the files of a scene: one under any key, or bands under the keys ``red``, ``green`` and ``blue``.
 
-    ``names`` are the names to use in messages. Raises UnreadableImage or MismatchedBands; never a library's error.
+    ``names`` are the names to use in messages. Raises UnreadableImage, MismatchedBands or FileUnavailable; never a
+    library's error.
     """
     from imagery.readers.bandset import COLOURS, BandSetReader
     from imagery.readers.geotiff import GeoRasterReader

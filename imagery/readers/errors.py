@@ -1,6 +1,8 @@
-"""Every failure of an imaging library becomes one of these."""
+"""Every failure to read an image becomes one of these."""
 
-from rsportal.errors import InvalidInput
+from django.utils.translation import gettext as _
+
+from rsportal.errors import InvalidInput, RsportalError
 
 
 class UnreadableImage(InvalidInput):
@@ -13,6 +15,21 @@ class TruncatedImage(UnreadableImage):
     """The file ends before its pixels do."""
 
     code = "truncated"
+
+
+class FileUnavailable(RsportalError):
+    """The system cannot give the bytes now (a disk error, a share that is gone, no permission): no fault of theirs."""
+
+    code = "file_unavailable"
+
+
+def unavailable(name: str, error: BaseException) -> FileUnavailable | None:
+    """Return the error to raise when the system, not an imaging library (it sets no ``errno``), raised ``error``."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    return FileUnavailable(
+        _("%(file)s cannot be opened: %(reason)s.") % {"file": name, "reason": error.strerror or error}
+    )
 
 
 class MismatchedBands(InvalidInput):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imagery.geometry import apply
 from imagery.readers.bands import band_infos, rgb_positions
 from imagery.readers.base import ImageData, Reader, Size, Window
-from imagery.readers.errors import TruncatedImage, UnreadableImage
+from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
 from imagery.readers.formats import Format
 
 if TYPE_CHECKING:
@@ -32,13 +32,18 @@ _TRUNCATION_SIGNS: Final = ("read error", "truncat", "unexpected end", "got 0 by
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Turn every error of rasterio and GDAL inside the block into UnreadableImage; ``name`` is the file's."""
+    """Turn every error of rasterio and GDAL inside the block into UnreadableImage; ``name`` is the file's.
+
+    An error of the system becomes FileUnavailable. A lack of memory is left alone: another try may have more.
+    """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
     try:
         yield
-    except (RasterioError, CPLE_BaseError, MemoryError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        if system := unavailable(name, error):
+            raise system from error
         cause = error.__cause__ or error
         text = " ".join(str(cause).split()).rstrip(".") or type(error).__name__
         if any(sign in text.lower() for sign in _TRUNCATION_SIGNS):
@@ -91,6 +96,8 @@ class GeoRasterReader(Reader):
         self._place()
 
     def _refuse_what_cannot_be_shown(self) -> None:
+        from rasterio.enums import Interleaving
+
         if not self._dataset.count:
             raise UnreadableImage(_("%(file)s contains no raster band.") % {"file": self.name})
         if np.issubdtype(np.dtype(self.dtype), np.complexfloating):
@@ -99,7 +106,8 @@ class GeoRasterReader(Reader):
                 % {"file": self.name, "type": self.dtype}
             )
         rows, columns = self._dataset.block_shapes[0]
-        block = rows * columns * np.dtype(self.dtype).itemsize
+        together = self._dataset.count if self._dataset.interleaving is Interleaving.pixel else 1
+        block = rows * columns * together * np.dtype(self.dtype).itemsize  # GDAL unpacks all bands of a block at once.
         if block > _MAX_BLOCK_BYTES:
             raise UnreadableImage(
                 _(

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
-from imagery.readers.errors import UnreadableImage
+from imagery.readers.errors import FileUnavailable, UnreadableImage, unavailable
 from imagery.readers.formats import Format
 
 # Pillow's own guard (it refuses twice this) stands behind our check of the header.
 Image.MAX_IMAGE_PIXELS = settings.PILLOW_MAX_PIXELS
 
 _PILLOW_NAMES: Final = {Format.PNG: "PNG", Format.JPEG: "JPEG", Format.WEBP: "WEBP"}
-_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError, MemoryError)
+_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _RGB: Final = (BandInfo("red", "red"), BandInfo("green", "green"), BandInfo("blue", "blue"))
 _GREY: Final = (BandInfo("grey", "grey"),)
 # EXIF orientation -> what brings the picture upright (EXIF 2.32, 4.6.4).
@@ -128,8 +128,10 @@ def resample(array: NDArray[Any], mask: NDArray[np.bool_], size: Size) -> tuple[
     return resized.astype(array.dtype), small
 
 
-def unreadable(name: str, error: BaseException) -> UnreadableImage:
-    """Return our error for a library's, in words that fit a person."""
+def unreadable(name: str, error: BaseException) -> UnreadableImage | FileUnavailable:
+    """Return our error for a library's or the system's, in words that fit a person."""
+    if system := unavailable(name, error):
+        return system
     text = " ".join(str(error).split()) or type(error).__name__
     if "truncated" in text or "unexpected end" in text.lower():
         return UnreadableImage(_("%(file)s is damaged: the file ends too early.") % {"file": name}, code="truncated")

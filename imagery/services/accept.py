@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,9 @@ from imagery.services.queue import job_enqueue
 from imagery.storage import file_copy_in, file_sha256, scene_files_remove
 from imagery.validation import FileFacts, file_check
 from rsportal.accounts.models import User
-from rsportal.errors import InvalidInput, NotAllowed
+from rsportal.errors import InvalidInput, NotAllowed, RsportalError
 
+_log = logging.getLogger(__name__)
 _NAME_LENGTH: Final = 300
 _TOGETHER: Final = 32
 """Sources that share a transaction when many come at once."""
@@ -121,7 +123,7 @@ def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy
     try:
         fields = scene_fields(source.properties)
         draft.checked = _checked(files, in_place=not copy)
-    except InvalidInput as error:
+    except RsportalError as error:
         _end(job, State.FAILED, error.message)
         return draft
     except OSError as error:
@@ -167,10 +169,10 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
                 continue
             try:
                 draft.assets = [_asset(draft.scene, item, copy=copy) for item in draft.checked]
-            except InvalidInput as error:
+            except (InvalidInput, OSError) as error:
                 scene_files_remove(draft.scene.pk)
                 draft.scene = None
-                _end(draft.job, State.FAILED, error.message)
+                _end(draft.job, State.FAILED, _why_not_kept(draft.job, error))
                 continue
             draft.job.scene = known[draft.scene.content_hash] = draft.scene
             new.append(draft)
@@ -200,6 +202,16 @@ def _store_alone(draft: _Draft, collection: Collection, *, copy: bool) -> list[I
     except IntegrityError:
         _reopen(draft.job)
         return _store([draft], collection, copy=copy)
+
+
+def _why_not_kept(job: IngestJob, error: InvalidInput | OSError) -> str:
+    if isinstance(error, InvalidInput):
+        return error.message
+    _log.error("%s could not be kept", job.source_name, exc_info=error)
+    return _("%(file)s could not be kept on the server: %(reason)s. Tell its operator, and add it again later.") % {
+        "file": job.source_name,
+        "reason": error.strerror or error,
+    }
 
 
 def _reopen(job: IngestJob) -> None:

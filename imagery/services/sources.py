@@ -11,7 +11,7 @@ from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
 from imagery.tiling import tile_windows
 from imagery.validation import FileFacts, file_check
-from rsportal.errors import InvalidInput
+from rsportal.errors import InvalidInput, RsportalError
 
 # Written beside images by GIS programs and cameras: never images to search.
 _IGNORED_PARTS: Final = (".", "__MACOSX")
@@ -52,7 +52,7 @@ def source_plan(source: SceneFiles) -> Plan:
     try:
         for key, path in source.files.items():
             checks.append((key, file_check(path, in_place=True)))
-    except InvalidInput as error:
+    except RsportalError as error:
         return Plan(source=source, reason=error.message)
     shown = [facts for key, facts in checks if key in {"data", "red", "green", "blue"}]
     best = max(shown, key=lambda facts: facts.pixels)

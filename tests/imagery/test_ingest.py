@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -293,3 +294,28 @@ def test_bytes_that_arrive_twice_at_the_same_moment_become_one_scene(collection,
     monkeypatch.setattr(accept, "_store", overtaken)
     job = ingest(picture, collection, owner)
     assert (job.state, job.scene) == (State.DUPLICATE, Scene.objects.get())
+
+
+def test_a_disk_that_cannot_read_costs_nobody_their_scene(collection, owner, encoder, picture):
+    job = ingest(picture, collection, owner, copy=False)
+    picture.unlink()
+    picture.symlink_to("/proc/self/mem")  # A file whose first bytes answer EIO, as a failing disk does.
+    ingest_job_run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.retryable) == (State.FAILED, True)
+    assert "Input/output error" in job.reason and "harbour.png" in job.reason
+    assert job.scene.status == Scene.Status.FAILED
+
+
+def test_a_full_disk_fails_one_file_with_a_sentence_and_leaves_nothing(collection, owner, tmp_path, media_folder):
+    small, large = images.draw(tmp_path / "small.png"), images.draw(tmp_path / "large.png", width=300, height=300)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (small.stat().st_size, hard))
+    try:
+        sources = [Source(files=[SourceFile(path, path.name)]) for path in (large, small)]
+        failed, queued = sources_ingest(sources=sources, collection=collection, user=owner)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (failed.state, failed.scene, queued.state) == (State.FAILED, None, State.QUEUED)
+    assert "large.png could not be kept on the server: File too large" in failed.reason
+    assert [path.name for path in media_folder.rglob("*") if path.is_file()] == ["data.png"]

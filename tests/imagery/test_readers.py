@@ -305,3 +305,17 @@ def test_band_sets_treat_zero_everywhere_as_no_data(tmp_path):
     with open_scene(band_files(tmp_path, dict(zip(("red", "green", "blue"), ramp, strict=True)))) as reader:
         mask = reader.read().mask
     assert not mask[:, :10].any() and mask[:, 10:].all()
+
+
+def test_all_bands_of_a_block_count_against_its_limit(tmp_path):
+    """GDAL unpacks a pixel-interleaved block with all its bands: some kilobytes could take gigabytes of memory."""
+    path = tmp_path / "bomb.tif"
+    profile = {"driver": "GTiff", "width": 8192, "height": 8192, "count": 9, "dtype": "uint8", "sparse_ok": True}
+    with rasterio.open(path, "w", **profile, interleave="pixel", blockysize=8192):
+        pass
+    with pytest.raises(UnreadableImage, match="blocks of 576 MB, the limit is 512 MB"):
+        open_scene({"data": path})
+    with rasterio.open(path, "w", **profile, interleave="band", blockysize=8192):
+        pass
+    with open_scene({"data": path}) as reader:
+        assert reader.band_count == 9

@@ -1,5 +1,6 @@
 """Files the portal keeps, and files it only reads."""
 
+import os
 from uuid import uuid4
 
 import numpy as np
@@ -65,3 +66,20 @@ def test_placeholders_are_small():
     noisy = np.random.default_rng(0).integers(0, 255, (512, 512, 3)).astype(np.uint8)
     assert len(placeholder(noisy)) <= 300
     assert placeholder(images.gradient()).startswith("data:image/webp;base64,")
+
+
+def test_a_path_that_the_system_refuses_is_missing():
+    asset = Asset(path=f"/tmp/{'x' * 300}/a.tif", managed=False, filename="a.tif")
+    with pytest.raises(AssetMissing, match=r"a\.tif"):
+        asset_path(asset)
+
+
+def test_a_kept_file_survives_a_power_cut(media_folder, monkeypatch):
+    """Its bytes, its name and the folders made for it are on the disk before any row can name it."""
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+    stored = file_write(b"x", scene_id=uuid4(), name="thumbnail.webp")
+    folder = (media_folder / stored.path).parent
+    assert synced[0].endswith(".part")
+    assert synced[1:] == [str(folder.resolve()), str(folder.parent.resolve()), str(folder.parent.parent.resolve())]

@@ -36,10 +36,18 @@ def _secret_key() -> str:
             "RSPORTAL_SECRET_KEY is not set. Put 50 or more random characters there and keep them secret."
         )
     path = VAR_DIR / "secret_key"
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # Empty: the power went while it was written.
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        try:
+            os.link(fresh, path)  # Fails when another process was faster: its key counts.
+        except FileExistsError:
+            if not path.stat().st_size:
+                fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
     return path.read_text().strip()
 
 

@@ -32,7 +32,9 @@ def home(request: HttpRequest) -> HttpResponse:
     form = SearchForm.read(request.GET)
     context: dict[str, Any] = {"form": form, "unavailable": ""}
     status = 200
-    if form.asked:
+    if "q" in request.GET and not form.asked:
+        form.parse(request_user(request))  # Refuses the empty box with a sentence.
+    elif form.asked:
         try:
             shown = _answer(request, form)
         except InvalidInput as error:

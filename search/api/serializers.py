@@ -8,6 +8,7 @@ from search.models import Event, Query
 
 MAX_RESULTS = 100
 DEFAULT_RESULTS = 24
+MAX_COLLECTIONS = 1_000
 
 
 @extend_schema_serializer(
@@ -30,7 +31,10 @@ class SearchRequestSerializer(serializers.Serializer):
 
     text = serializers.CharField(required=False, allow_blank=True, help_text="What the picture shows, in words.")
     collections = serializers.ListField(
-        child=serializers.CharField(allow_blank=True), required=False, help_text="Slugs; empty: all you may see."
+        child=serializers.CharField(allow_blank=True),
+        required=False,
+        max_length=MAX_COLLECTIONS,
+        help_text="Slugs; empty: all you may see.",
     )
     start = serializers.CharField(
         required=False, allow_blank=True, help_text="First day of acquisition (UTC), 2020-01-01."

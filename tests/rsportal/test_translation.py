@@ -177,7 +177,7 @@ def test_everybodys_pages_are_chinese(client):
     holding = world.alices
     words = ("Zanzibar", "zanzibar", "Reykjavik", "is no image", "what everybody asks")
     addresses = [
-        "/", "/?q=what+everybody+asks", f"/?q=dusk&ranking={holding.ranking_id}", "/?q=&start=tomorrow",
+        "/", "/?q=what+everybody+asks", f"/?q=dusk&ranking={holding.ranking_id}", "/?start=tomorrow",
         f"/scenes/{holding.scene_id}/", f"/scenes/{holding.scene_id}/delete/", "/upload/",
         "/jobs/", "/collections/", f"/collections/{holding.slug}/", f"/collections/{holding.slug}/edit/",
         f"/collections/{holding.slug}/delete/", "/collections/new/", "/history/", "/history/erase/",

@@ -134,6 +134,11 @@ def test_a_wrong_parameter_is_named(owner, coast, params, field):
     assert not Query.objects.exists()
 
 
+def test_a_list_of_collections_has_an_end(owner, coast):
+    asked = {"text": "harbour", "collections": ["coast"] * 1001}
+    check_problem(SchemaClient(owner).post(ADDRESS, asked), 400, field="collections")
+
+
 def test_without_an_encoder_it_says_what_the_operator_must_do(owner):
     Encoder.objects.all().delete()
     response = SchemaClient(owner).get(ADDRESS, {"text": "harbour"})

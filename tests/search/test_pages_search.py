@@ -180,6 +180,8 @@ def test_no_hit_says_how_to_widen_the_search(user, collection):
 @pytest.mark.parametrize(
     ("query", "where", "words"),
     [
+        ("q=", 'id="q_error"', "Write what you are looking for"),
+        ("q=++&collection=bay", 'id="q_error"', "Write what you are looking for"),
         ("q=" + "x" * 1001, 'id="q_error"', "1001 characters"),
         ("q=sea&start=2024-02-01&end=2024-01-01", 'id="start_error"', "Swap them"),
         ("q=sea&end=yesterday", 'id="end_error"', "is not a day"),

@@ -15,10 +15,10 @@ function openRailWhenWide() {
 openRailWhenWide();
 WIDE.addEventListener("change", openRailWhenWide);
 
-// Empty fields stay out of the permalink.
+// Empty filters stay out of the permalink; an empty box is sent, so that the page says what to do.
 form.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData.entries()]) {
-    if (value === "") event.formData.delete(name);
+    if (value === "" && name !== "q") event.formData.delete(name);
   }
 });
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 
 from rsportal.errors import Conflict, NotAllowed, RsportalError, Unavailable
@@ -33,13 +33,22 @@ def http_status(error: RsportalError) -> int:
 
 
 class ExpectedErrorMiddleware:
-    """Renders ``errors/expected.html`` for every RsportalError a view lets through."""
+    """Renders ``errors/expected.html`` for every RsportalError a view lets through.
+
+    A visitor who opens the address of a form (after logging in again, or by switching the language on the page it
+    answered with) gets a page that says so instead of Django's empty 405.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and request.method == "GET" and not response.content:
+            page = render(request, "errors/form_only.html", status=response.status_code)
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, RsportalError):

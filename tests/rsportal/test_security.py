@@ -238,3 +238,12 @@ def test_a_logged_in_person_stays_logged_in_over_a_unix_socket():
     response = Client().post("/accounts/login/", {"username": "ann", "password": "old harbour 1911"}, REMOTE_ADDR="")
     assert response.status_code == 302
     assert User.objects.get().last_login
+
+
+@pytest.mark.parametrize("address", ["/accounts/tokens/", "/events/"])
+def test_the_address_of_a_form_says_what_it_is_when_it_is_opened(db, client, address):
+    client.force_login(make_user())
+    answer = client.get(address)
+    assert answer.status_code == 405 and answer["Allow"] == "POST"
+    assert "Nothing was sent" in answer.content.decode()
+    assert client.put(address).content == b""

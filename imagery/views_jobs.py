@@ -36,7 +36,7 @@ def job_row(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @require_POST
 def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Queue a failed or cancelled job again."""
+    """Queue a failed job again."""
     ingest.ingest_job_retry(job=_job_or_404(request, job_id), user=request_user(request))
     return redirect(next_url(request, reverse("imagery:jobs")))
 

@@ -60,7 +60,7 @@ def test_a_switch_in_the_middle_of_an_ingest_leaves_no_scene_unfindable(collecti
         scene.tiles.all().delete()
         IngestJob.objects.create(collection=collection, scene=scene, source_name=scene.title, created_by=owner)
     encode = ImageTextEncoder.encode_images
-    used = []
+    used: list[int] = []
 
     def switch_after_the_first_batch(self, pictures):
         vectors = encode(self, pictures)

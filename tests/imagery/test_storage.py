@@ -76,9 +76,14 @@ def test_a_path_that_the_system_refuses_is_missing():
 
 def test_a_kept_file_survives_a_power_cut(media_folder, monkeypatch):
     """Its bytes, its name and the folders made for it are on the disk before any row can name it."""
-    synced = []
+    synced: list[str] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
     stored = file_write(b"x", scene_id=uuid4(), name="thumbnail.webp")
     folder = (media_folder / stored.path).parent
     assert synced[0].endswith(".part")

@@ -8,6 +8,7 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
+from rsportal.accounts.models import ApiToken
 from rsportal.request_log import bind_user
 
 
@@ -21,6 +22,13 @@ class ApiTokenAuthentication(TokenAuthentication):
         user, row = super().authenticate_credentials(token)
         bind_user(user)
         return user, row
+
+    def _cleanup_token(self, auth_token: ApiToken) -> bool:
+        """Return whether the token has expired. Knox would delete it, and every expired one of the account.
+
+        Here its owner still sees on the profile page why a program stopped; ``expired_remove`` deletes it later.
+        """
+        return bool(auth_token.has_expired)
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):

@@ -68,16 +68,21 @@ def test_a_token_is_shown_once_works_and_is_kept_as_a_hash(page, ann):
     assert all(plain not in str(value) for value in ApiToken.objects.values_list().get())
 
 
+_EXPIRED = '<span class="tag tag--bad">expired</span>'
+
+
 @pytest.mark.parametrize("days", [1, 30, 90, 365])
 def test_a_token_expires(page, days):
     plain = make(page, days=days)
     left = ApiToken.objects.get().expiry - timezone.now()
     assert timedelta(days=days) - timedelta(minutes=1) < left <= timedelta(days=days)
     ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
-    assert "expired" in page.get("/accounts/profile/").content.decode()
+    assert _EXPIRED in page.get("/accounts/profile/").content.decode()
+    assert ask(make(page)).status_code == 200  # The other tokens of the account work on.
     refused = ask(plain)
     assert refused.status_code == 401
     assert refused["WWW-Authenticate"] == "Token"
+    assert _EXPIRED in page.get("/accounts/profile/").content.decode()  # So one sees why the program stopped.
 
 
 @pytest.mark.parametrize("form", [{"token-name": "", "token-days": 30}, {"token-name": "x", "token-days": 4000}, {}])

@@ -26,6 +26,8 @@ _EDGE_STEPS: Final = 32
 _ROUND_TRIP_PIXELS: Final = 1.0
 _DECIMALS: Final = 7  # 1e-7 degrees are about 1 cm.
 _POLE_DEGREES: Final = 1e-4
+_LONGITUDES: Final = (-360.0, 450.0)
+"""Degrees east that a grid may name: 0 to 360 is usual too, and on past Greenwich; beyond, they are no longitudes."""
 _CURVE_TOLERANCE: Final = 1e-5
 """By which share of the ring's extent a dropped point may lie beside the line through its neighbours."""
 _MIN_AREA_SQUARE_DEGREES: Final = 1e-16
@@ -139,6 +141,8 @@ def _to_wgs84(crs: CRS, points: Sequence[Point], slack: float) -> list[Point] | 
     try:
         lons, lats = warp(crs, "EPSG:4326", xs, ys)
         if crs.is_geographic:
+            if min(lons) < _LONGITUDES[0] - slack or max(lons) > _LONGITUDES[1] + slack:
+                return None
             lats = [_clamped(lat, slack) for lat in lats]
         elif not _comes_back(crs, xs, ys, lons, lats, slack):
             return None

@@ -191,7 +191,9 @@ def read_window(
     if dataset.colorinterp[unique[0] - 1] is ColorInterp.palette:
         method = Resampling.nearest
     array = dataset.read(unique, window=part, out_shape=(len(unique), height, width), resampling=method)
-    mask = dataset.dataset_mask(window=part, out_shape=(height, width)) > 0
+    # The masks of the bands that are read, not dataset_mask(): that reads every band where nodata is declared, and
+    # calls a pixel valid that has data only in bands nobody sees.
+    mask = (dataset.read_masks(unique, window=part, out_shape=array.shape) > 0).any(axis=0)
     array = array[[unique.index(index) for index in indexes]]
     if np.issubdtype(array.dtype, np.floating):
         mask &= np.isfinite(array).all(axis=0)

@@ -148,6 +148,7 @@ def test_the_whole_world(epsg, grid, size):
     [
         (32618, Affine(10, 0, 9e7, 0, -10, 4_000_000)),
         (4326, Affine(10, 0, 0, 0, -10, 500)),
+        (4326, Affine(0.001, 0, 500, 0, -0.001, 45)),  # metres of a local grid, called degrees
         (4326, Affine(1, 0, 0, 0, 0, 0)),
         (32618, Affine(math.inf, 0, 0, 0, -10, 0)),
         (3413, Affine(10_000, 0, 0, 0, -10_000, 1_000_000)),  # its edge runs through the pole

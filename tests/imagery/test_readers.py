@@ -311,11 +311,20 @@ def test_all_bands_of_a_block_count_against_its_limit(tmp_path):
     """GDAL unpacks a pixel-interleaved block with all its bands: some kilobytes could take gigabytes of memory."""
     path = tmp_path / "bomb.tif"
     profile = {"driver": "GTiff", "width": 8192, "height": 8192, "count": 9, "dtype": "uint8", "sparse_ok": True}
-    with rasterio.open(path, "w", **profile, interleave="pixel", blockysize=8192):
+    with rasterio.open(path, "w", **profile, interleave="pixel", tiled=True, blockxsize=8192, blockysize=8192):
         pass
     with pytest.raises(UnreadableImage, match="blocks of 576 MB, the limit is 512 MB"):
         open_scene({"data": path})
-    with rasterio.open(path, "w", **profile, interleave="band", blockysize=8192):
+    with rasterio.open(path, "w", **profile, interleave="band", tiled=True, blockxsize=8192, blockysize=8192):
         pass
     with open_scene({"data": path}) as reader:
         assert reader.band_count == 9
+
+
+def test_nodata_is_that_of_the_bands_that_are_shown(tmp_path):
+    array = images.deep_ramp(bands=5)
+    array[:3, :12] = 0  # Red, green and blue have no data in the upper quarter; the fourth and fifth have.
+    path = images.geotiff(tmp_path / "five.tif", array, nodata=0)
+    with open_scene({"data": path}) as reader:
+        drawn = Renderer(reader).render()
+    assert not drawn.mask[:12].any() and drawn.mask[12:].all()

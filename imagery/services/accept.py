@@ -21,7 +21,7 @@ from imagery.readers.bandset import COLOURS
 from imagery.readers.formats import FACTS
 from imagery.services.properties import scene_fields
 from imagery.services.queue import job_enqueue
-from imagery.storage import file_copy_in, file_sha256, scene_files_remove
+from imagery.storage import AssetMissing, asset_path, file_copy_in, file_sha256, scene_files_remove
 from imagery.validation import FileFacts, file_check
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput, NotAllowed, RsportalError
@@ -153,14 +153,25 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
         scene.content_hash: scene
         for scene in (Scene.objects.filter(collection=collection, content_hash__in=hashes) if hashes else ())
     }
+    lost = _missing_files(list(known.values()))
     new: list[_Draft] = []
     again: list[Scene] = []
+    found_again: list[Asset] = []
     try:
         for draft in drafts:
             if draft.scene is None:
                 continue
             if (there := known.get(draft.scene.content_hash)) is not None:
                 draft.job.scene = there
+                try:
+                    found_again += [
+                        _asset_moved(lost.pop((there.pk, item.source.key)), there, item, copy=copy)
+                        for item in draft.checked
+                        if (there.pk, item.source.key) in lost
+                    ]
+                except (InvalidInput, OSError) as error:
+                    _end(draft.job, State.FAILED, _why_not_kept(draft.job, error))
+                    continue
                 if there.status == Scene.Status.FAILED:  # Added again after a failure: the job tries once more.
                     again.append(there)
                     there.status = Scene.Status.PENDING
@@ -181,6 +192,7 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
             Scene.objects.filter(pk__in=[scene.pk for scene in again]).update(
                 status=Scene.Status.PENDING, updated_at=timezone.now()
             )
+            Asset.objects.bulk_update(found_again, ["path", "managed"])
             Asset.objects.bulk_create([asset for draft in new for asset in draft.assets])
             jobs = IngestJob.objects.bulk_create([draft.job for draft in drafts])
             if waiting := [job.pk for job in jobs if job.state == State.QUEUED]:
@@ -191,6 +203,25 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
                 scene_files_remove(draft.scene.pk)
         raise
     return jobs
+
+
+def _missing_files(scenes: Sequence[Scene]) -> dict[tuple[UUID, str], Asset]:
+    """Return the original files of known scenes that are gone (an archive was moved), by scene and asset key."""
+    lost: dict[tuple[UUID, str], Asset] = {}
+    rows = Asset.objects.filter(scene__in=scenes, role=Asset.Role.DATA) if scenes else ()
+    for asset in rows:
+        try:
+            asset_path(asset)
+        except AssetMissing:
+            lost[asset.scene_id, asset.key] = asset
+    return lost
+
+
+def _asset_moved(asset: Asset, scene: Scene, item: _Checked, *, copy: bool) -> Asset:
+    """Return the asset, not saved, as the file that came with the same bytes."""
+    fresh = _asset(scene, item, copy=copy)
+    asset.path, asset.managed = fresh.path, fresh.managed
+    return asset
 
 
 def _store_alone(draft: _Draft, collection: Collection, *, copy: bool) -> list[IngestJob]:

@@ -319,3 +319,19 @@ def test_a_full_disk_fails_one_file_with_a_sentence_and_leaves_nothing(collectio
     assert (failed.state, failed.scene, queued.state) == (State.FAILED, None, State.QUEUED)
     assert "large.png could not be kept on the server: File too large" in failed.reason
     assert [path.name for path in media_folder.rglob("*") if path.is_file()] == ["data.png"]
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_moved_archive_is_found_again_by_adding_it_again(collection, owner, encoder, picture, copy, media_folder):
+    job = ingest(picture, collection, owner, copy=False)
+    ingest_job_run(job_id=job.pk)
+    moved = picture.rename(picture.with_name("moved.png"))
+    asset = Asset.objects.get(scene=job.scene, key="data")
+    with pytest.raises(AssetMissing):
+        asset_path(asset)
+    again = ingest(moved, collection, owner, copy=copy)
+    assert (again.state, again.scene_id) == (State.DUPLICATE, job.scene_id)
+    asset.refresh_from_db()
+    assert (asset.managed, asset.filename) == (copy, "harbour.png")
+    assert asset_path(asset).read_bytes() == moved.read_bytes()
+    assert asset_path(asset).is_relative_to(media_folder if copy else moved.parent)

@@ -11,6 +11,9 @@ ENV PYTHONUNBUFFERED=1 \
     RSPORTAL_PROFILE=production \
     RSPORTAL_VAR_DIR=/var/lib/rsportal
 
+# rasterio's wheel leaves this one library to the system, and slim images do not have it.
+RUN apt-get update && apt-get install -y --no-install-recommends libexpat1 && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/rsportal rsportal \
     && install -d -o rsportal -g rsportal -m 750 /var/lib/rsportal
 

@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import rasterio
 import yaml
 
 from rsportal import probe
@@ -80,3 +81,19 @@ def test_probe():
         server.shutdown()
         server.server_close()
     assert not probe.alive(port, "portal.example")
+
+
+def test_the_image_has_what_wheels_leave_to_the_system():
+    """Slim images lack libexpat, which rasterio's wheel links to: nothing of the portal would start there."""
+    library = Path(rasterio.__file__).parent.parent / "rasterio.libs"
+    linked = b"".join(path.read_bytes() for path in library.glob("libgdal*.so*"))
+    assert b"libexpat.so.1" in linked, "rasterio's wheel brings its own now: take it out of the Dockerfile"
+    assert "libexpat1" in (PROJECT / "Dockerfile").read_text()
+
+
+def test_removing_a_database_that_is_not_there_is_no_error(tmp_path):
+    command = [sys.executable, "manage.py", "postgres", "remove", "--yes"]
+    environment = {**os.environ, "RSPORTAL_VAR_DIR": str(tmp_path)}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("There is no database in ")

@@ -34,6 +34,9 @@ class Command(BaseCommand):
         if action == "remove":
             state = postgres.status(settings.VAR_DIR)
             base = Path(state["data"]).parent
+            if not base.exists():
+                self.stdout.write(f"There is no database in {base}.")
+                return
             shutil.rmtree(base)
             shutil.rmtree(state["socket"], ignore_errors=True)
             self.stdout.write(f"Removed {base}.")

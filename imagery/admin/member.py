@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from imagery.models import Collection, CollectionMember
 from imagery.services.collections import collection_owned_by
-from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 from rsportal.web import request_user
 
 
@@ -36,7 +36,7 @@ class MemberForm(forms.ModelForm):
 
     def clean_username(self) -> str:
         name = self.cleaned_data["username"].strip()
-        if not self.instance.pk and not User.objects.filter(username__iexact=name, is_active=True).exists():
+        if not self.instance.pk and not ((member := user_named(name)) and member.is_active):
             raise forms.ValidationError(_("Nobody here is called “%s”. Type the exact user name.") % name)
         return str(name)
 

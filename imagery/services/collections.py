@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from imagery.models import Collection, CollectionMember
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 from rsportal.errors import Conflict, InvalidInput, NotAllowed
 
 _SLUG_LENGTH: Final = 70  # leaves room for a number behind it
@@ -105,8 +106,8 @@ def collection_member_set(*, collection: Collection, user: User, username: str, 
     Raises NotAllowed when ``user`` is not the owner, InvalidInput for an unknown name or role, or the owner's own.
     """
     _require_owner(collection, user)
-    member = User.objects.filter(username__iexact=username.strip(), is_active=True).first()
-    if member is None:
+    member = user_named(username)
+    if member is None or not member.is_active:
         raise InvalidInput(
             _("Nobody here is called “%s”. Type the exact user name.") % username.strip(), field="username"
         )

@@ -6,6 +6,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
 from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 
 
 class CaseInsensitiveModelBackend(ModelBackend):
@@ -14,6 +15,6 @@ class CaseInsensitiveModelBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        user = User.objects.filter(username__iexact=username or "").first()
+        user = user_named(username or "")
         name = user.username if user else username
         return super().authenticate(request, username=name, password=password, **kwargs)

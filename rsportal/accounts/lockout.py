@@ -15,17 +15,21 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 from rsportal.client_ip import client_ip
 
 log = structlog.get_logger(__name__)
 
 
 def login_name(request: HttpRequest | None, credentials: dict[str, Any] | None = None) -> str | None:
-    """Return the typed name in the one form that failures are counted under (names ignore case)."""
+    """Return the one form that failures are counted under: of the account's name where there is one (any case)."""
     name = (credentials or {}).get("username")
     if name is None and request is not None:
         name = request.POST.get("username")
-    return None if name is None else str(name).strip().casefold()
+    if name is None:
+        return None
+    user = user_named(str(name))  # However it is spelt ("ADMİN" is "admin"), its failures add up.
+    return (user.username if user else str(name)).strip().casefold()
 
 
 def locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> datetime:
@@ -59,7 +63,8 @@ def locked_out_response(
 
 
 def _account_id(name: str | None) -> int | None:
-    return User.objects.filter(username__iexact=name).values_list("pk", flat=True).first() if name else None
+    user = user_named(name) if name else None
+    return user.pk if user else None
 
 
 @receiver(user_login_failed, dispatch_uid="rsportal.login_failed")

@@ -14,10 +14,11 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
+from imagery.services.collections import collection_member_set
 from rsportal.accounts import services, tasks
 from rsportal.accounts.models import ApiToken, User
 from rsportal.accounts.schedules import EXPIRED_NAME
-from tests.factories import make_user
+from tests.factories import make_collection, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +36,31 @@ def ann() -> User:
     return make_user("Ann", password=PASSWORD, email="ann@example.org")
 
 
+@pytest.fixture
+def two_spellings() -> tuple[User, User]:
+    """Two people whose names are the same in upper case only."""
+    return make_user("isik", password=PASSWORD), make_user("ışık", password="another harbour 1912")
+
+
 def log_in(client: Client, username: str = "Ann", password: str = PASSWORD, **extra):
     return client.post(LOGIN, {"username": username, "password": password}, **extra)
+
+
+def test_names_that_differ_are_different_people(client, two_spellings):
+    first, second = two_spellings
+    assert log_in(client, "IŞIK").status_code == 200  # In lower case "işık", which is nobody's name.
+    assert log_in(client, "ışık", "another harbour 1912").status_code == 302
+    assert client.session["_auth_user_id"] == str(second.pk)
+    collection = make_collection("bay")
+    collection_member_set(collection=collection, user=collection.owner, username="ışık", role="viewer")
+    assert list(collection.members.all()) == [second] != [first]
+
+
+def test_every_spelling_of_a_name_counts_for_its_account(client, settings):
+    settings.AXES_FAILURE_LIMIT = 4
+    make_user("isik", password=PASSWORD)
+    answers = [log_in(client, name, "wrong").status_code for name in ("isik", "ISIK", "İsik", "isİk")]
+    assert answers == [200, 200, 200, 429]
 
 
 def test_logs_in_whatever_the_case_of_the_name_and_out(client, ann):

@@ -16,6 +16,7 @@ from imagery.services.collections import collection_create
 from imagery.services.ingest import Source, SourceFile, sources_ingest
 from imagery.services.sources import source_plan, sources_find
 from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 from rsportal.errors import RsportalError
 
 
@@ -86,8 +87,8 @@ class Command(BaseCommand):
 
     def _collection(self, options: dict[str, Any]) -> tuple[Collection, User]:
         slug, name = options["collection"], options["user"]
-        user = User.objects.filter(username__iexact=name, is_active=True).first() if name else None
-        if name and user is None:
+        user = user_named(name) if name else None
+        if name and (user is None or not user.is_active):
             raise CommandError(f"There is no user {name!r}.")
         collection = Collection.objects.filter(slug=slug).select_related("owner").first()
         if collection is not None:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from imagery.models import Asset
 from rsportal.accounts.models import User
+from rsportal.accounts.selectors import user_named
 from rsportal.errors import RsportalError
 from search.console import page_lines
 from search.models import Query
@@ -52,7 +53,7 @@ class Command(BaseCommand):
 
     def _user(self, username: str | None) -> User:
         if username is not None:
-            user = User.objects.filter(username__iexact=username).first()
+            user = user_named(username)
             if user is None:
                 raise CommandError(f"There is no user {username!r}.")
             if not user.is_active:

@@ -7,12 +7,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import ReadOnly
-from imagery.models import Embedding, Encoder
+from imagery.models import Embedding, Encoder, Tile
 
 
 @admin.register(Encoder)
 class EncoderAdmin(ReadOnly, admin.ModelAdmin):
-    """Encoders with the number of their vectors; the vectors themselves are never read here."""
+    """Encoders with the number of their vectors, of scenes the viewer sees; the vectors are never read here."""
 
     list_display = ("name", "state", "kind", "dimension", "image_size", "vectors", "activated_at")
     list_filter = ("state", "kind")
@@ -25,7 +25,7 @@ class EncoderAdmin(ReadOnly, admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Encoder]:
         counts = (
-            Embedding.objects.filter(encoder_id=OuterRef("pk"))
+            Embedding.objects.filter(encoder_id=OuterRef("pk"), tile__in=Tile.objects.visible_to(request.user))
             .order_by()
             .values("encoder_id")
             .annotate(rows=Count("tile_id"))

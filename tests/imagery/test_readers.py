@@ -313,7 +313,7 @@ def test_all_bands_of_a_block_count_against_its_limit(tmp_path):
     profile = {"driver": "GTiff", "width": 8192, "height": 8192, "count": 9, "dtype": "uint8", "sparse_ok": True}
     with rasterio.open(path, "w", **profile, interleave="pixel", tiled=True, blockxsize=8192, blockysize=8192):
         pass
-    with pytest.raises(UnreadableImage, match="blocks of 576 MB, the limit is 512 MB"):
+    with pytest.raises(UnreadableImage, match=r"576 .*512 "):
         open_scene({"data": path})
     with rasterio.open(path, "w", **profile, interleave="band", tiled=True, blockxsize=8192, blockysize=8192):
         pass

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,12 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder of real test imagery (RSPORTAL_TEST_DATA), which is not on this machine")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def source_language() -> None:
+    """Every test begins in English: a request leaves the language it was answered in to its thread."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -132,15 +132,16 @@ def test_production_without_a_secret_key_says_what_to_do():
 
 
 def test_development_makes_a_key_of_its_own_that_stays_and_is_private(tmp_path):
-    first = settings_under(["SECRET_KEY", "SESSION_COOKIE_SECURE"], RSPORTAL_VAR_DIR=str(tmp_path))
-    second = settings_under(["SECRET_KEY", "SESSION_COOKIE_SECURE"], RSPORTAL_VAR_DIR=str(tmp_path))
+    var = tmp_path / "var"
+    first = settings_under(["SECRET_KEY", "SESSION_COOKIE_SECURE"], RSPORTAL_VAR_DIR=str(var))
+    second = settings_under(["SECRET_KEY", "SESSION_COOKIE_SECURE"], RSPORTAL_VAR_DIR=str(var))
     assert first == second
     assert len(str(first["SECRET_KEY"])) >= 50
     assert first["SESSION_COOKIE_SECURE"] is False
-    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
-    (tmp_path / "secret_key").write_text("")  # The power went while it was written.
-    assert len(str(settings_under(["SECRET_KEY"], RSPORTAL_VAR_DIR=str(tmp_path))["SECRET_KEY"])) >= 50
-    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+    assert (var / "secret_key").stat().st_mode & 0o077 == 0
+    (var / "secret_key").write_text("")  # The power went while it was written.
+    assert len(str(settings_under(["SECRET_KEY"], RSPORTAL_VAR_DIR=str(var))["SECRET_KEY"])) >= 50
+    assert [path.name for path in var.iterdir()] == ["secret_key"]
 
 
 def deploy_check(**environment: str) -> subprocess.CompletedProcess[str]:

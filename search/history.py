@@ -48,9 +48,9 @@ def history_deeds(user: "User", queries: Iterable[Query]) -> dict[int, list[Deed
 
 def history_details(user: "User") -> QuerySet[Query]:
     """Return the person's queries, newest first, with rankings, impressions and events, without vectors and lists."""
-    rankings = Ranking.objects.select_related("encoder").defer("scene_ids", "tile_ids", "scores").order_by("created_at")
+    rankings = Ranking.objects.select_related("encoder").defer("scene_ids", "tile_ids", "scores", "dropped_ranks")
     return Query.objects.visible_to(user).prefetch_related(
-        Prefetch("rankings", rankings), "rankings__impressions__events"
+        Prefetch("rankings", rankings.order_by("created_at")), "rankings__impressions__events"
     )
 
 

@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -14,7 +13,8 @@ from rsportal.accounts.models import User
 from rsportal.api.pagination import KeysetPagination
 from rsportal.errors import InvalidInput
 from search.api.serializers import HistoryQuerySerializer
-from search.models import Query, Ranking
+from search.history import history_details
+from search.models import Query
 from search.services import history_erase
 
 
@@ -35,7 +35,7 @@ class HistoryView(GenericAPIView):
         responses=HistoryQuerySerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        page = self.paginate_queryset(_queries(cast(User, request.user)))
+        page = self.paginate_queryset(history_details(cast(User, request.user)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -52,11 +52,3 @@ class HistoryView(GenericAPIView):
             raise InvalidInput(_("query is the id of a question in your history."), field="query")
         history_erase(user=cast(User, request.user), query_id=int(raw) if raw else None)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _queries(user: User) -> QuerySet[Query]:
-    """Return the questions with what came of them, without the long lists that pages are cut from, and no vectors."""
-    rankings = Ranking.objects.select_related("encoder").defer("scene_ids", "tile_ids", "scores", "dropped_ranks")
-    return Query.objects.visible_to(user).prefetch_related(
-        Prefetch("rankings", rankings.order_by("created_at")), "rankings__impressions__events"
-    )

@@ -20,7 +20,7 @@ _IMAGE_BATCH: Final = 4
 
 
 class BuiltinEncoder(ImageTextEncoder):
-    """384-d vectors of 224 px pictures and of texts in English, Chinese and other languages."""
+    """Vectors of 224 px pictures and of texts in English, Chinese and other languages."""
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__(facts(spec))
@@ -36,7 +36,7 @@ class BuiltinEncoder(ImageTextEncoder):
 
         from .model import ImageTower
 
-        tower = ImageTower()
+        tower = ImageTower(dimension=self.dimension)
         tower.backbone.fold()  # The shipped weights are folded.
         state = {name: torch.from_numpy(array) for name, array in tensors(self._path, "image").items()}
         try:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 
 from .files import HEADER_LENGTH_BYTES
-from .model import DIMENSION, ImageTower, TextTower
+from .model import ImageTower, TextTower
 from .pixels import IMAGE_SIZE
 from .sentences import LANGUAGES, MAX_TOKENS, PACKAGE, package_version
 
@@ -27,7 +27,7 @@ def export_weights(image: ImageTower, text: TextTower, path: Path, *, scores: di
         for name, tensor in module.state_dict().items()
     }
     facts = {
-        "dimension": str(DIMENSION),
+        "dimension": str(image.head.dimension),
         "image_size": str(IMAGE_SIZE),
         "languages": ",".join(LANGUAGES),
         "max_text_length": str(MAX_TOKENS),

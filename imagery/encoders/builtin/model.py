@@ -12,6 +12,7 @@ from torch.nn import functional
 from .efficientnet import HEAD_CHANNELS, MIDDLE_CHANNELS, EfficientNetLite0
 from .sentences import FEATURE_DIMENSION
 
+# The width of the shipped encoder; a student of another encoder has its teacher's.
 DIMENSION: Final = 384
 POOLED_CHANNELS: Final = HEAD_CHANNELS + MIDDLE_CHANNELS
 _IMAGE_HIDDEN: Final = 1024
@@ -20,13 +21,14 @@ _SMALLEST_SPREAD: Final = 1e-3
 
 
 class Head(nn.Module):
-    """A linear map plus a small two-layer network that starts at zero: (n, inputs) -> (n, DIMENSION) unit rows."""
+    """A linear map plus a small two-layer network that starts at zero: (n, inputs) -> (n, dimension) unit rows."""
 
-    def __init__(self, inputs: int, hidden: int, *, dropout: float) -> None:
+    def __init__(self, inputs: int, hidden: int, *, dropout: float, dimension: int = DIMENSION) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, DIMENSION)
+        self.dimension = dimension
+        self.linear = nn.Linear(inputs, dimension)
         self.up = nn.Linear(inputs, hidden)
-        self.down = nn.Linear(hidden, DIMENSION, bias=False)
+        self.down = nn.Linear(hidden, dimension, bias=False)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.down.weight)
 
@@ -37,7 +39,7 @@ class Head(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """(n, 3, 224, 224) normalised pixels -> (n, DIMENSION) unit rows.
+    """(n, 3, 224, 224) normalised pixels -> (n, dimension) unit rows.
 
     The means of the maps at 1/32 and at 1/16 of the size are joined: the first knows the scene, the second its
     texture.
@@ -46,10 +48,10 @@ class ImageTower(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, *, dropout: float = 0.0) -> None:
+    def __init__(self, *, dropout: float = 0.0, dimension: int = DIMENSION) -> None:
         super().__init__()
         self.backbone = EfficientNetLite0()
-        self.head = Head(POOLED_CHANNELS, _IMAGE_HIDDEN, dropout=dropout)
+        self.head = Head(POOLED_CHANNELS, _IMAGE_HIDDEN, dropout=dropout, dimension=dimension)
         self.register_buffer("centre", torch.zeros(POOLED_CHANNELS))
         self.register_buffer("spread", torch.ones(POOLED_CHANNELS))
 
@@ -73,12 +75,12 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """(n, FEATURE_DIMENSION) sentence features -> (n, DIMENSION) unit rows. In use this runs in numpy: `text_head`."""
+    """(n, FEATURE_DIMENSION) sentence features -> (n, dimension) unit rows. In use this runs in numpy: `text_head`."""
 
-    def __init__(self, *, dropout: float = 0.0) -> None:
+    def __init__(self, *, dropout: float = 0.0, dimension: int = DIMENSION) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(FEATURE_DIMENSION)
-        self.head = Head(FEATURE_DIMENSION, _TEXT_HIDDEN, dropout=dropout)
+        self.head = Head(FEATURE_DIMENSION, _TEXT_HIDDEN, dropout=dropout, dimension=dimension)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.head(self.norm(features))

@@ -2,8 +2,20 @@ from imagery.models.asset import Asset
 from imagery.models.collection import Collection, CollectionMember
 from imagery.models.embedding import Embedding
 from imagery.models.encoder import Encoder
+from imagery.models.fill import EncoderFill, FillItem
 from imagery.models.job import IngestJob
 from imagery.models.scene import Scene
 from imagery.models.tile import Tile
 
-__all__ = ["Asset", "Collection", "CollectionMember", "Embedding", "Encoder", "IngestJob", "Scene", "Tile"]
+__all__ = [
+    "Asset",
+    "Collection",
+    "CollectionMember",
+    "Embedding",
+    "Encoder",
+    "EncoderFill",
+    "FillItem",
+    "IngestJob",
+    "Scene",
+    "Tile",
+]

@@ -38,6 +38,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="encoder",
+            name="means_of",
+            field=models.JSONField(blank=True, default=dict, verbose_name="what the means were made of"),
+        ),
+        migrations.AddField(
+            model_name="encoder",
             name="previous",
             field=models.ForeignKey(
                 blank=True,

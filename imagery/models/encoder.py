@@ -44,6 +44,7 @@ class Encoder(models.Model):
     text_mean = models.JSONField(_("mean of text vectors"), null=True, blank=True)
     image_mean = models.JSONField(_("mean of image vectors"), null=True, blank=True)
     means_at = models.DateTimeField(_("means computed"), null=True, blank=True)
+    means_of = models.JSONField(_("what the means were made of"), default=dict, blank=True)
     adapter = models.JSONField(_("linear adapter"), default=dict, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.NEW)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -42,22 +42,17 @@ def average_precision(
     ``relevant`` (n,) is true or false; ``total`` is how many relevant items there are if the list is cut off (those
     not in it count as never found).
     """
-    flags = np.asarray(relevant, dtype=bool)
+    flags = np.asarray(relevant, dtype=np.float64) > 0
     count = int(flags.sum()) if total is None else total
     if count < flags.sum():
         raise ValueError(f"total is {total}, but the list holds {int(flags.sum())} relevant items.")
     if count == 0:
         return None
-    summed, before, right = 0.0, 0, 0
-    for group in _groups(flags, scores):
-        size, good = len(group), int(group.sum())
-        if good:
-            place = np.arange(size)
-            # Of the items before one relevant item of the group, each is relevant with (good - 1) / (size - 1).
-            expected = right + 1 + place * ((good - 1) / max(1, size - 1))
-            summed += float((good / size * expected / (before + place + 1)).sum())
-        before, right = before + size, right + good
-    return summed / count
+    group = _ties(flags.astype(np.float64), scores)
+    # Where one item of a group is relevant, each one before it in the group is with (sum - 1) / (size - 1).
+    others = (group.sum - 1) / np.maximum(1, group.size - 1)
+    found = group.sum_before + 1 + group.place * others
+    return float((group.sum / group.size * found / np.arange(1, len(flags) + 1)).sum() / count)
 
 
 def ndcg(
@@ -76,13 +71,9 @@ def ndcg(
     highest = float((best * discounts[: len(best)]).sum())
     if highest == 0:
         return None
-    summed, before = 0.0, 0
-    for group in _groups(worth, scores):
-        if before >= cut:
-            break
-        summed += float(group.mean() * discounts[before : before + len(group)].sum())
-        before += len(group)
-    return summed / highest
+    group = _ties(worth, scores)
+    expected = (group.sum / group.size)[:cut]
+    return float((expected * discounts[: len(expected)]).sum() / highest)
 
 
 def recall_at(
@@ -175,29 +166,48 @@ def _found(relevant: ArrayLike, cut: int, scores: ArrayLike | None) -> tuple[flo
     """(expected relevant items among the first ``cut``, relevant items)."""
     if cut < 1:
         raise ValueError(f"cut is {cut}; it must be at least 1.")
-    flags = np.asarray(relevant, dtype=bool)
-    found, before = 0.0, 0
-    for group in _groups(flags, scores):
-        if before >= cut:
-            break
-        found += float(group.sum()) * min(1.0, (cut - before) / len(group))
-        before += len(group)
-    return found, int(flags.sum())
+    flags = np.asarray(relevant, dtype=np.float64) > 0
+    group = _ties(flags.astype(np.float64), scores)
+    return float((group.sum / group.size)[:cut].sum()), int(flags.sum())
 
 
-def _groups(values: NDArray, scores: ArrayLike | None) -> Iterator[NDArray]:
-    """``values`` best first, in groups of equal score."""
+@dataclass(frozen=True)
+class _Ties:
+    """For each place of a ranked list, best first, the group of tied items it belongs to: all arrays are (n,).
+
+    ``sum`` and ``sum_before`` are of the values in the group and in the groups before it, ``size`` is its items,
+    ``place`` counts from 0 within the group.
+    """
+
+    size: NDArray[np.float64]
+    place: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    sum_before: NDArray[np.float64]
+
+
+def _ties(values: NDArray[np.float64], scores: ArrayLike | None) -> _Ties:
     if values.ndim != 1:
         raise ValueError(f"A ranked list has one dimension, not {values.ndim}.")
-    if scores is None:
-        yield from values[:, None]
-        return
-    points = np.asarray(scores, dtype=np.float64)
-    if points.shape != values.shape or np.isnan(points).any():
-        raise ValueError(f"{len(values)} items need as many scores, all of them numbers.")
-    order = np.argsort(-points, kind="stable")
-    borders = np.flatnonzero(np.diff(points[order])) + 1
-    yield from np.split(values[order], borders) if len(values) else ()
+    count = len(values)
+    starts = np.ones(count, dtype=bool)
+    if scores is not None:
+        points = np.asarray(scores, dtype=np.float64)
+        if points.shape != values.shape or np.isnan(points).any():
+            raise ValueError(f"{count} items need as many scores, all of them numbers.")
+        order = np.argsort(-points, kind="stable")
+        values, points = values[order], points[order]
+        starts[1:] = points[1:] != points[:-1]
+    group = np.cumsum(starts) - 1
+    first = np.flatnonzero(starts)
+    sizes = np.diff(first, append=count)
+    sums = np.add.reduceat(values, first) if count else values
+    before = np.cumsum(sums) - sums
+    return _Ties(
+        size=sizes[group].astype(np.float64),
+        place=np.arange(count) - first[group].astype(np.float64),
+        sum=sums[group],
+        sum_before=before[group],
+    )
 
 
 def _mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

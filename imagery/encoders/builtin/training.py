@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imagery.encoders.evaluation import retrieval_recall
+from imagery.evaluation.recall import retrieval_recall
 from rsportal.errors import InvalidInput
 
 from .average import MovingAverage

@@ -13,7 +13,7 @@ from imagery.encoders.base import EncoderKind, EncoderSpec
 from imagery.encoders.builtin.encoder import BuiltinEncoder
 from imagery.encoders.builtin.files import metadata, weights_file
 from imagery.encoders.builtin.sentences import SENTENCE_DIMENSION, SentenceFeatures
-from imagery.encoders.evaluation import retrieval_recall
+from imagery.evaluation.recall import retrieval_recall
 
 SPEC = EncoderSpec(EncoderKind.BUILTIN, "builtin")
 LARGEST_FILE_BYTES = 40 * 2**20

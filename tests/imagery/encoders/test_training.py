@@ -21,7 +21,7 @@ from imagery.encoders.base import EncoderKind, EncoderSpec
 from imagery.encoders.builtin import calibrate, train
 from imagery.encoders.builtin.corpus import CaptionedImage
 from imagery.encoders.builtin.encoder import BuiltinEncoder
-from imagery.encoders.evaluation import retrieval_recall
+from imagery.evaluation.recall import retrieval_recall
 from rsportal.errors import InvalidInput
 
 pytestmark = pytest.mark.skipif(

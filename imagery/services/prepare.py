@@ -7,18 +7,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 from PIL import Image
 
-from imagery.models import IngestJob
 from imagery.readers import Reader, Size, Window, open_scene
 from imagery.rendering import Renderer
 from imagery.storage import StoredFile, file_write
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
 from imagery.tiling import TileWindow, tile_windows, with_data
+from rsportal.errors import InvalidInput
 
 _LONGEST_TO_SHORTEST: Final = 4
 """Long strips are drawn for the encoder with at most this proportion."""
@@ -29,15 +30,17 @@ _POLL_SECONDS: Final = 0.5
 class Work:
     """What a thread needs to know of one job.
 
-    ``embedded``: windows that have their vector from an earlier attempt. ``language``: of what is said about the
-    picture (None: English).
+    ``job``: the row that is worked on, an IngestJob or a FillItem. ``embedded``: windows that have their vector from
+    an earlier attempt. ``windows``: the tiles a READY scene has (a fill): exactly these are drawn, and nothing else is
+    written. ``language``: of what is said about the picture (None: English).
     """
 
-    job: IngestJob
+    job: Any
     scene_id: UUID
     files: dict[str, Path]
     names: dict[str, str]
     embedded: frozenset[TileWindow] = frozenset()
+    windows: Sequence[TileWindow] | None = None
     language: str | None = None
     dropped: bool = field(default=False, compare=False)
     """Set by the consumer when nobody wants this job's results any more."""
@@ -91,16 +94,19 @@ Event: TypeAlias = Opened | Pixels | Broken
 
 
 def scene_events(work: Work, *, image_size: int) -> Iterator[Event]:
-    """Yield Opened and then Pixels for each window without a vector; Broken ends it early. Never raises."""
+    """Yield Opened (not for a fill), then Pixels for windows without a vector; Broken ends it early. Never raises."""
     try:
         with open_scene(work.files, names=work.names) as reader:
             renderer = Renderer(reader)
-            size = _overview_size(reader)
-            overview = renderer.render(None, size)
-            windows = with_data(
-                tile_windows(reader.width, reader.height), overview.mask, width=reader.width, height=reader.height
-            )
-            yield Opened(work=work, facts=_facts(work, reader, overview.array), windows=windows)
+            overview = renderer.render(None, _overview_size(reader))
+            if work.windows is None:
+                windows: Sequence[TileWindow] = with_data(
+                    tile_windows(reader.width, reader.height), overview.mask, width=reader.width, height=reader.height
+                )
+                yield Opened(work=work, facts=_facts(work, reader, overview.array), windows=list(windows))
+            else:
+                windows = work.windows
+                _inside_require(windows, reader)
             for window in windows:
                 if work.dropped:
                     return
@@ -110,6 +116,16 @@ def scene_events(work: Work, *, image_size: int) -> Iterator[Event]:
                 yield Pixels(work=work, window=window, image=_drawn(renderer, window, image_size, whole))
     except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
         yield Broken(work=work, error=error)
+
+
+def _inside_require(windows: Sequence[TileWindow], reader: Reader) -> None:
+    """Refuse a file that is smaller than what was ingested: its windows would be cut from somewhere else."""
+    if any(window.x + window.width > reader.width or window.y + window.height > reader.height for window in windows):
+        raise InvalidInput(
+            _("The file now has %(width)d x %(height)d pixels, fewer than when it was added. Add it again.")
+            % {"width": reader.width, "height": reader.height},
+            code="file_changed",
+        )
 
 
 def _overview_size(reader: Reader) -> Size:

@@ -118,6 +118,14 @@ class ImageTextEncoder(ABC):
         self.load(image=False, text=True)
         return unit_rows(self._encode_texts(texts))
 
+    def token_count(self, text: str) -> int:
+        """Tokens of the whole text, the marks of beginning and end included; the text tower is loaded if it is not.
+
+        A text of more than `max_text_length` would be cut by `encode_texts`.
+        """
+        self.load(image=False, text=True)
+        return self._token_count(text)
+
     def _no_rows(self) -> NDArray[np.float32]:
         return np.empty((0, self.dimension), dtype=np.float32)
 
@@ -128,6 +136,10 @@ class ImageTextEncoder(ABC):
     @abstractmethod
     def _load_text_tower(self) -> None:
         """Called under the lock; returns at once if the tower is there."""
+
+    @abstractmethod
+    def _token_count(self, text: str) -> int:
+        """Called with the text tower loaded; nothing is cut."""
 
     @abstractmethod
     def _encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Where a SigLIP or CLIP checkpoint lies and what its small files say. Needs no torch and no transformers."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -132,10 +133,14 @@ def facts(spec: EncoderSpec) -> EncoderFacts:
     else:
         # SigLIP's text tower ends in a map to projection_size; the towers' vectors have the width of the image tower.
         dimension = vision.get("hidden_size", defaults["hidden_size"])
+    side = vision.get("image_size", defaults["image_size"])
+    if config["model_type"] == "siglip2":
+        # NaFlex keeps a picture's proportions and bounds its patches; the side of a square of that many patches.
+        side = vision.get("patch_size", 16) * math.isqrt(vision.get("num_patches", 256))
     vocabulary = text.get("vocab_size", defaults["vocab_size"])
     return EncoderFacts(
         dimension=int(dimension),
-        image_size=int(vision.get("image_size", defaults["image_size"])),
+        image_size=int(side),
         languages=_MULTILINGUAL if vocabulary >= _MULTILINGUAL_VOCABULARY else _ENGLISH,
         max_text_length=int(text.get("max_position_embeddings", defaults["max_position_embeddings"])),
     )

@@ -62,7 +62,7 @@ class CheckpointEncoder(ImageTextEncoder):
         if self._image_tower is not None:
             return
         path = folder(self.spec, weights=True)
-        self._image_processor = self._loaded("image processor", self._image_processor_class(), path)
+        self._image_processor = self._loaded_image_processor(path)
         self._image_tower = self._tower(self._tower_class("Vision"), path)
 
     def _load_text_tower(self) -> None:
@@ -73,6 +73,21 @@ class CheckpointEncoder(ImageTextEncoder):
         path = folder(self.spec, weights=True)
         self._tokenizer = self._loaded("tokenizer", transformers.AutoTokenizer, path)
         self._text_tower = self._tower(self._tower_class("Text"), path)
+
+    def _loaded_image_processor(self, path: Path) -> Any:
+        """The checkpoint's own image processor, for pictures of the size that the weights read.
+
+        Published checkpoints disagree with themselves (a preprocessor_config.json of 224 px beside weights of 256);
+        the weights accept one size only.
+        """
+        loader, side = self._image_processor_class(), self.image_size
+        square = {"height": side, "width": side}
+        if self._model_type == "siglip":
+            return self._loaded("image processor", loader, path, size=square)
+        processor = self._loaded("image processor", loader, path)
+        if self._model_type == "clip" and processor.do_center_crop and processor.crop_size.height != side:
+            return self._loaded("image processor", loader, path, size={"shortest_edge": side}, crop_size=square)
+        return processor
 
     def _image_processor_class(self) -> Any:
         # The PIL processors by name: the automatic choice wants torchvision.
@@ -95,10 +110,10 @@ class CheckpointEncoder(ImageTextEncoder):
         suffix = "WithProjection" if self._model_type == "clip" else ""
         return getattr(transformers, f"{prefix}{tower}Model{suffix}")
 
-    def _loaded(self, what: str, loader: Any, path: Path) -> Any:
+    def _loaded(self, what: str, loader: Any, path: Path, **changes: Any) -> Any:
         try:
             with quiet_transformers():
-                return loader.from_pretrained(path, local_files_only=True)
+                return loader.from_pretrained(path, local_files_only=True, **changes)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise EncoderUnavailable(
                 f"The {what} of the encoder {self.spec.source} cannot be loaded ({error}): restore its files."
@@ -169,9 +184,18 @@ class CheckpointEncoder(ImageTextEncoder):
                 rows.append(self._rows(self._text_tower(**inputs), "text_embeds"))
         return np.concatenate(rows)
 
+    def _token_count(self, text: str) -> int:
+        return len(self._tokenizer(self._cased(text), verbose=False)["input_ids"])
+
+    def _cased(self, text: str) -> str:
+        # SigLIP 2 was trained on lower case. Its fixed-size checkpoints come with Gemma's tokenizer, which keeps
+        # capitals; the other tokenizers lower them themselves.
+        return text.lower() if "gemma" in type(self._tokenizer).__name__.lower() else text
+
     def _tokens(self, texts: Sequence[str]) -> list[tuple[str, Any]]:
         """The tensors the text tower reads."""
         limit = self.max_text_length
+        texts = [self._cased(text) for text in texts]
         for text in texts:
             refuse_unreadable(
                 text,

@@ -64,6 +64,10 @@ class BuiltinEncoder(ImageTextEncoder):
                 rows.append(self._image_tower(block).numpy())
         return np.concatenate(rows)
 
+    def _token_count(self, text: str) -> int:
+        assert self._sentences is not None
+        return self._sentences.token_count(text)
+
     def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         assert self._sentences is not None
         assert self._text_head is not None

@@ -79,8 +79,16 @@ class SentenceFeatures:
 
     def tokens(self, text: str) -> list[int]:
         """Token numbers with the marks of beginning and end; 0 is the unknown token. Cut at MAX_TOKENS."""
-        numbers: list[int] = self._tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)
+        numbers = self._all_tokens(text)
         return numbers if len(numbers) <= MAX_TOKENS else [*numbers[: MAX_TOKENS - 1], numbers[-1]]
+
+    def token_count(self, text: str) -> int:
+        """How many tokens the text has with its marks, before it is cut."""
+        return len(self._all_tokens(text))
+
+    def _all_tokens(self, text: str) -> list[int]:
+        numbers: list[int] = self._tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)
+        return numbers
 
     @staticmethod
     def _interleaved(parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

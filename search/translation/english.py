@@ -24,7 +24,7 @@ _SOUNDS_LIKE_VOWEL: Final = re.compile(r"(?:hour|honest|[FHLMNRSX]-)")
 
 
 def plural(noun: str) -> str:
-    """Return the regular plural of a noun or compound: ``city`` -> ``cities``, ``row of tanks`` -> ``rows of tanks``."""
+    """Return the regular plural of a noun or compound: ``city``: ``cities``, ``row of tanks``: ``rows of tanks``."""
     head, of, rest = noun.partition(" of ")
     if head.endswith(("s", "x", "z", "ch", "sh")):
         head += "es"

@@ -150,7 +150,9 @@ def _lines(name: str, text: str) -> Iterator[tuple[str, str, list[str], str]]:
 
 
 def _term(place: str, heading: str, english: str) -> Term:
-    english, _, flag = (part.strip() for part in english.partition("#"))
+    english, _, marks = (part.strip() for part in english.partition("#"))
+    flags = marks.split()
+    worded = dict(flag.split(":", 1) for flag in flags if ":" in flag)
     name, _, rank = heading.partition(" ")
     if name in _NOUN_COUNTS:
         english, _, plural = english.partition("/")
@@ -159,10 +161,10 @@ def _term(place: str, heading: str, english: str) -> Term:
             english,
             plural,
             _NOUN_COUNTS[name],
-            is_part=flag == "part",
-            is_vessel=flag == "vessel",
-            spot=flag if flag in _SPOTS else "",
-            attributive=flag.removeprefix("as:") if flag.startswith("as:") else "",
+            is_part="part" in flags,
+            is_vessel="vessel" in flags,
+            spot=next((flag for flag in flags if flag in _SPOTS), ""),
+            attributive=worded.get("as", ""),
         )
     try:
         kind = Kind(name)
@@ -176,6 +178,6 @@ def _term(place: str, heading: str, english: str) -> Term:
         kind,
         "" if english == _SILENT else english,
         rank=order,
-        is_after=flag == "after",
-        vessel=flag.removeprefix("vessel:") if flag.startswith("vessel:") else "",
+        is_after="after" in flags,
+        vessel=worded.get("vessel", ""),
     )

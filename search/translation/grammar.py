@@ -115,7 +115,7 @@ class Clause:
             if self._kind(start) in (Kind.ADJECTIVE, Kind.ADVERB):
                 before, attributes = self._adjectives(start, middle)
                 if attributes is not None:
-                    extra = any(token.kind is Kind.DE for token in self._words[middle:end])
+                    extra = 1 * any(token.kind is Kind.DE for token in self._words[middle:end])
                     found.append((cost + before + extra, head.plus(*attributes)))
             before, owner = self._noun(start, middle)
             if isinstance(owner, Noun):
@@ -284,7 +284,7 @@ class Clause:
                 if unfit and isinstance(thing, Noun):
                     preposition = "among" if thing.determiner is None else preposition
                     thing = replace(thing, several=True)
-                found.append((cost + 1 + unfit, Post(preposition, thing)))
+                found.append((cost + (0 if isinstance(thing, Listed) else 1 + unfit), Post(preposition, thing)))
             elif stop == start:
                 found.append((4, Post(last.term.english)))
         if first.kind is Kind.PREPOSITION and end - start > 1:

@@ -54,8 +54,7 @@ def tokens(text: str) -> list[Token]:
         elif piece.lastgroup == "comma":
             found.append(Token(word, Term(Kind.CONJUNCTION, "and")))
         elif piece.lastgroup == "latin":
-            for part in _LATIN_WORD.findall(word):
-                found.append(Token(part, Term(Kind.NOUN, part, part)))
+            found += [Token(part, Term(Kind.NOUN, part, part)) for part in _LATIN_WORD.findall(word)]
             rest = "".join(HAN.findall(word))
             if rest:
                 _han(rest, chinese, found)

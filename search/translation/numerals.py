@@ -2,8 +2,8 @@
 
 from typing import Final
 
-_DIGITS: Final = {char: value for value, chars in enumerate(("零〇", "一壹", "二两贰俩", "三叁仨", "四肆", "五伍",
-                                                              "六陆", "七柒", "八捌", "九玖")) for char in chars}  # fmt: skip
+_SPELLINGS: Final = ("零〇", "一壹", "二两贰俩", "三叁仨", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖")
+_DIGITS: Final = {char: value for value, chars in enumerate(_SPELLINGS) for char in chars}
 _UNITS: Final = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1_000, "仟": 1_000}
 _TEN_THOUSAND: Final = 10_000
 

@@ -9,7 +9,8 @@ from search.translation.lexer import Token
 
 _WATERS: Final = ("water", "river", "stream", "sea", "ocean", "lake", "strait", "canal", "bay", "railway track", "road")
 _SPANS: Final = ("bridge", "overpass", "viaduct", "highway interchange")
-_OVER_UNITS: Final = frozenset({"row", "group", "pile", "ring", "chain", "pair"})
+_OF_ONE: Final = ("a single", "another")
+_OF_MASS: Final = {"many": "much", "a few": "little", "several": "some"}
 _ALONE: Final = {
     "beside": "nearby", "near": "nearby", "around": "around", "in": "inside", "on": "on top", "above": "above",
     "under": "below", "below": "below", "in front of": "in front", "behind": "behind", "between": "in between",
@@ -122,9 +123,7 @@ class Noun:
         if self.determiner == "a" and core:
             return with_article(core) if self.count is not Count.MASS else core
         if self.count is Count.MASS:
-            return joined(
-                {"many": "much", "a few": "little", "several": "some"}.get(self.determiner, self.determiner), core
-            )
+            return joined(_OF_MASS.get(self.determiner, self.determiner), core)
         return joined(self.determiner, core)
 
 
@@ -158,16 +157,13 @@ def counted(noun: Phrase, token: Token, measure: Token | None) -> Phrase:
         return replace(noun, items=(counted(noun.items[0], token, measure), *noun.items[1:]))
     unit = measure.term.english if measure is not None else ""
     one = token.value == 1
-    if token.kind is Kind.QUANTITY:
-        amount = token.term.english
-    else:
-        amount = number(token.value or 0)
+    amount = token.term.english if token.kind is Kind.QUANTITY else number(token.value or 0)
     if unit == "stretch" and noun.count is Count.ONE:
         unit = ""
     if not unit or (unit == "stretch" and not one and noun.count is Count.SEVERAL):
         if one:
             return replace(noun, determiner="a", several=False)
-        return replace(noun, determiner=amount, several=amount not in ("a single", "another", "all of one"))
+        return replace(noun, determiner=amount, several=not noun.is_name and amount not in _OF_ONE)
     head = unit if one else plural(unit)
     front = with_article(unit) if one else joined(amount, head)
     return replace(noun, determiner=f"{front} of", several=True)

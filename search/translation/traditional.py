@@ -14,9 +14,9 @@ def simplified(text: str) -> str:
 
 @cache
 def _table() -> dict[int, str]:
-    """The file has groups ``simplified traditional...`` without blanks inside; a simplified one may stand for several."""
+    """The file has groups ``simplified traditional...``; a simplified character may stand for several."""
     table: dict[int, str] = {}
     for line in _FILE.read_text(encoding="utf-8").splitlines():
-        for target, *sources in () if line.startswith("#") else line.split():
-            table.update({ord(source): target for source in sources if source != target})
+        for group in () if line.startswith("#") else line.split():
+            table.update({ord(source): group[0] for source in group[1:]})
     return table

@@ -218,6 +218,10 @@ HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 if HF_OFFLINE:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # Read by the libraries that load checkpoints.
 
+# --- Translation ----------------------------------------------------------------------------
+# Folder or hub id of a MarianMT model (Chinese to English) for words that the glossary does not know; empty: none.
+TRANSLATOR = env.text("RSPORTAL_TRANSLATOR", "")
+
 # --- Feedback -------------------------------------------------------------------------------
 # How long after a hit was shown its click, like or download still counts.
 FEEDBACK_TOKEN_DAYS = env.integer("RSPORTAL_FEEDBACK_TOKEN_DAYS", 30, minimum=1)

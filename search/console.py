@@ -6,9 +6,14 @@ from search.services import Hit, SearchPage
 
 
 def page_lines(page: SearchPage) -> Iterator[str]:
-    """Yield one line on the search itself, then one for each hit: rank, score, band, title, window, day."""
+    """Yield what was searched for if that was translated, a line on the search itself, then one for each hit: rank,
+    score, band, title, window, day."""
     ranking = page.ranking
     took = ranking.took_ms
+    if ranking.query.translation:
+        yield f"Searched for: {ranking.query.translation}"
+    if ranking.query.untranslated:
+        yield f"Not understood: {', '.join(ranking.query.untranslated)}"
     yield (
         f"{len(page.hits)} best of {ranking.searched:,} scenes searched with {ranking.encoder.name} in "
         f"{took['total']:.0f} ms (encode {took['encode']:.0f}, retrieve {took['retrieve']:.0f}, "

@@ -27,13 +27,14 @@ class SearchRequest:
     """A validated search: words, and filters that narrow where they are looked for.
 
     ``collections`` are slugs (empty: all that the person sees); ``start`` and ``end`` are whole days in UTC,
-    both included, either may be open.
+    both included, either may be open. ``translation`` is the person's own wording to search for in place of ``text``.
     """
 
     text: str
     collections: tuple[str, ...] = ()
     start: date | None = None
     end: date | None = None
+    translation: str = ""
 
     def scenes(self, user: "Viewer") -> SceneQuerySet:
         """Return the searchable scenes that this person may see and that pass the filters."""
@@ -61,12 +62,13 @@ def search_request_parse(
     collections: Iterable[str] = (),
     start: date | str | None = None,
     end: date | str | None = None,
+    translation: str = "",
 ) -> SearchRequest:
     """Check what was asked and return it as a SearchRequest.
 
     Dates are ``date`` objects or ISO 8601 days (``2024-05-31``). Raises InvalidInput whose ``field`` is ``text``,
-    ``collection``, ``start`` or ``end``. A collection that the person may not see is answered exactly like
-    one that does not exist.
+    ``translation``, ``collection``, ``start`` or ``end``. A collection that the person may not see is answered
+    exactly like one that does not exist.
     """
     first, last = _day(start, "start"), _day(end, "end")
     if first and last and first > last:
@@ -75,21 +77,27 @@ def search_request_parse(
             % {"start": first.isoformat(), "end": last.isoformat()},
             field="start",
         )
-    return SearchRequest(text=_text(text), collections=_collections(user, collections), start=first, end=last)
+    return SearchRequest(
+        text=_text(text, "text"),
+        collections=_collections(user, collections),
+        start=first,
+        end=last,
+        translation=_text(translation, "translation") if translation.strip() else "",
+    )
 
 
-def _text(raw: str) -> str:
+def _text(raw: str, field: str) -> str:
     cleaned = "".join(" " if unicodedata.category(char) in _UNWANTED_CATEGORIES else char for char in raw).strip()
     if not cleaned:
         raise InvalidInput(
-            _('Write what you are looking for, for example "a river with a bridge".'), code="empty", field="text"
+            _('Write what you are looking for, for example "a river with a bridge".'), code="empty", field=field
         )
     if len(cleaned) > MAX_TEXT_CHARS:
         raise InvalidInput(
             _("The query has %(length)d characters; %(limit)d is the most. Describe the picture in a sentence or two.")
             % {"length": len(cleaned), "limit": MAX_TEXT_CHARS},
             code="too_long",
-            field="text",
+            field=field,
         )
     return cleaned
 

@@ -19,13 +19,14 @@ from search.judgements import judgements_get
 from search.models import Ranking
 from search.selectors import archive_progress, ranking_get
 from search.services import SearchPage, event_record, event_withdraw, ranking_page, search_run
+from search.translation import languages_read
 
 _WITHDRAWALS = {"unlike": "like", "undislike": "dislike"}
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The box, and the answer when something was asked (``?q= &collection= &start= &end=``).
+    """The box, and the answer when something was asked (``?q= &translation= &collection= &start= &end=``).
 
     Later pages are cut from the stored ranking (``&ranking=&page=``), so that they neither repeat nor drop a hit.
     """
@@ -123,7 +124,9 @@ def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -
 def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     collections = list(collections_list(request.user))
     context = {"collections": collections, **_progress_context(request)}
-    context["examples"] = example_queries(context["encoder"])
+    encoder = context["encoder"]
+    context["examples"] = example_queries(encoder)
+    context["languages"] = languages_read(encoder.languages) if encoder else ""
     if not form.asked:
         context["spots"] = spots(chain.from_iterable(coverage_cells(request.user).values()))
     return context

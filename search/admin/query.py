@@ -28,7 +28,9 @@ class QueryAdmin(LogAdmin):
     plain_lookups = ("channel", "created_at")
     date_hierarchy = "created_at"
     search_fields = ("text",)
-    fields = ("text", "filters", "user", "channel", "ranking_list", "events", "created_at")
+    fields = (
+        "text", "translation", "untranslated", "filters", "user", "channel", "ranking_list", "events", "created_at",
+    )  # fmt: skip
     readonly_fields = ("ranking_list", "events", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

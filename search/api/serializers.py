@@ -30,6 +30,11 @@ class SearchRequestSerializer(serializers.Serializer):
     """A question, or (with ``ranking`` and ``page``) a further page of an answer."""
 
     text = serializers.CharField(required=False, allow_blank=True, help_text="What the picture shows, in words.")
+    translation = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Your own wording, to search for in place of `text` and of the translation the portal would make.",
+    )
     collections = serializers.ListField(
         child=serializers.CharField(allow_blank=True),
         required=False,
@@ -86,6 +91,12 @@ class SearchAnswerSerializer(serializers.Serializer):
     """A page of the answer to a question."""
 
     query = serializers.CharField()
+    translation = serializers.CharField(
+        allow_null=True, help_text="What was searched for in place of the query; null when that is the query itself."
+    )
+    untranslated = serializers.ListField(
+        child=serializers.CharField(), help_text="Words of the query that were left out because they are not known."
+    )
     encoder = serializers.CharField(help_text="The model that turned words and pictures into vectors.")
     took_ms = TookSerializer(help_text="Of the search itself; further pages repeat it.")
     searched = serializers.IntegerField(help_text="Scenes that were looked at.")
@@ -151,6 +162,10 @@ class HistoryQuerySerializer(serializers.Serializer):
 
     id = serializers.IntegerField()
     text = serializers.CharField()
+    translation = serializers.CharField(
+        allow_blank=True, help_text="What was searched for in place of the text; empty when that is the text itself."
+    )
+    untranslated = serializers.ListField(child=serializers.CharField(), help_text="Words that were not known.")
     filters = HistoryFiltersSerializer()
     channel = serializers.ChoiceField(choices=Query.Channel.choices)
     created_at = serializers.DateTimeField()

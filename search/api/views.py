@@ -79,6 +79,7 @@ def _parse(user: User, asked: dict[str, Any]) -> SearchRequest:
             collections=asked.get("collections", ()),
             start=asked.get("start"),
             end=asked.get("end"),
+            translation=asked.get("translation", ""),
         )
     except InvalidInput as error:
         if error.field == "collection":  # The name of the field on the page.
@@ -92,6 +93,8 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
     following = f"{link(request, 'search')}?ranking={ranking.pk}&page={page.page + 1}&limit={size}"
     return {
         "query": ranking.query.text,
+        "translation": ranking.query.translation or None,
+        "untranslated": ranking.query.untranslated,
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,
         "searched": ranking.searched,

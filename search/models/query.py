@@ -1,6 +1,7 @@
 """Queries: what a person looked for."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,7 +11,9 @@ from search.querysets import OwnedQuerySet
 class Query(models.Model):
     """One search by one person: words, filters, and the vector they were encoded to.
 
-    ``filters`` holds only filters that were set: ``{"collections": [slug], "start": date, "end": date}``.
+    ``translation`` is what was searched for in place of ``text``, if it was translated; ``untranslated`` are words that
+    were left out because nobody knew them; ``translated`` keeps a translation by the model. ``filters`` holds only
+    filters that were set: ``{"collections": [slug], "start": date, "end": date}``.
     """
 
     class Channel(models.TextChoices):
@@ -22,6 +25,9 @@ class Query(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="queries", verbose_name=_("user")
     )
     text = models.TextField(_("text"))
+    translation = models.TextField(_("translation"), blank=True)
+    untranslated = ArrayField(models.TextField(), default=list, blank=True, verbose_name=_("words not understood"))
+    translated = models.ForeignKey("search.TranslatedText", on_delete=models.SET_NULL, null=True, related_name="+")
     filters = models.JSONField(_("filters"), default=dict, blank=True)
     vector = models.ForeignKey("search.QueryVector", on_delete=models.SET_NULL, null=True, related_name="+")
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.WEB)

@@ -9,9 +9,10 @@ from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
 from search.candidates import MAX_CANDIDATE_SCENES, candidates_find
 from search.encode_query import query_encode
-from search.models import Query, QueryVector, Ranking
+from search.models import Query, QueryVector, Ranking, TranslatedText
 from search.query import SearchRequest
 from search.ranking import RANKER_VERSION, scenes_rank
+from search.translation import search_words
 
 _MS: Final = 1_000.0
 
@@ -26,7 +27,8 @@ def search_run(
     """
     begun = perf_counter()
     encoder = encoder_active()
-    encoded = query_encode(text=request.text, encoder=encoder)
+    words = search_words(text=request.text, translation=request.translation, encoder=encoder)
+    encoded = query_encode(text=words.text, encoder=encoder)
     encoded_at = perf_counter()
     found = candidates_find(vector=encoded.vector, encoder=encoder, request=request, user=user, k=limit)
     retrieved_at = perf_counter()
@@ -46,9 +48,16 @@ def search_run(
     }
     with transaction.atomic():
         query = Query(
-            user=user, text=request.text, filters=request.filters(), channel=channel, vector=_vector_kept(encoded.row)
+            user=user,
+            text=request.text,
+            translation=words.translation,
+            untranslated=list(words.untranslated),
+            translated=_translation_kept(words.row),
+            filters=request.filters(),
+            channel=channel,
+            vector=_vector_kept(encoded.row),
         )
-        query.full_clean(exclude=["user", "vector"])
+        query.full_clean(exclude=["user", "vector", "translated"])
         query.save()
         return Ranking.objects.create(
             query=query,
@@ -65,6 +74,11 @@ def search_run(
 def _vector_kept(row: QueryVector) -> QueryVector | None:
     """Return the row, locked until the query points to it; None if somebody's erasure took it meanwhile."""
     return QueryVector.objects.select_for_update(no_key=True).defer("vector").filter(pk=row.pk).first()
+
+
+def _translation_kept(row: TranslatedText | None) -> TranslatedText | None:
+    """Return the row, locked as the vector's is; None if there is none (any more)."""
+    return TranslatedText.objects.select_for_update(no_key=True).filter(pk=row.pk).first() if row else None
 
 
 def _ms(seconds: float) -> float:

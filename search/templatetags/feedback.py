@@ -50,5 +50,6 @@ def _address(query: Query, **extra: object) -> str:
         collections=tuple(query.filters.get("collections", ())),
         start=query.filters.get("start", ""),
         end=query.filters.get("end", ""),
+        translation=query.translation,
     )
     return f"{reverse('search:home')}?{form.querystring(**extra)}"

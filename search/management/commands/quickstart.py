@@ -12,12 +12,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
 from tqdm import tqdm
 
-from imagery.models import IngestJob
+from imagery.models import FillItem, IngestJob
 from imagery.selectors import UNFINISHED
 from imagery.services.demo import DEMO_SLUG, demo_archive_ingest, demo_archive_ready
-from imagery.services.refill import builtin_encoder_ensure_filled, encoder_fill
+from imagery.services.encoders import builtin_encoder_ensure, encoder_active
+from imagery.services.fill import OPEN, encoder_fill, fill_plan
 from rsportal.accounts.models import User
 from rsportal.first_admin import first_admin_ensure
 from rsportal.management.commands.serve import database_release, port_check
@@ -53,7 +55,7 @@ class Command(BaseCommand):
             port_check(host, port)  # Before the long part, not after it.
         self._say("Preparing the database ...")
         call_command("migrate", interactive=False, verbosity=0)
-        builtin_encoder_ensure_filled()
+        builtin_encoder_ensure()
         user, password = first_admin_ensure()
         if password:
             self._show_account(user, password)
@@ -68,24 +70,28 @@ class Command(BaseCommand):
             return
         self._say("Taking in the demo archive (Sentinel-2 and Landsat) ...")
         collection, jobs = demo_archive_ingest(user=user)
-        encoder_fill()  # Known scenes may have vectors of an encoder before only.
         scenes = [job.scene_id for job in jobs]
+        # Known scenes may have vectors of an encoder before only.
+        fill_plan(encoder_fill(encoder=encoder_active()).pk)
+        filling = FillItem.objects.filter(fill__encoder=encoder_active(), scene__in=scenes)
         unfinished = IngestJob.objects.filter(scene__in=scenes, state__in=UNFINISHED)
         waiting = list(unfinished.values_list("pk", flat=True))
-        if waiting:
+        if waiting or filling.exists():
             workers = Together()
             workers.start("worker", ["manage.py", "run_worker", "--all", "--grace", "8"], _QUIET)
             try:
-                self._watch(waiting, workers)
+                self._watch(waiting, filling.filter(state__in=OPEN), workers)
             finally:
                 workers.stop(_GRACE_SECONDS)
         failed = IngestJob.objects.filter(pk__in=[*waiting, *(job.pk for job in jobs)], state=IngestJob.State.FAILED)
-        if reasons := [f"{job.source_name}: {job.reason}" for job in failed]:
+        reasons = [f"{job.source_name}: {job.reason}" for job in failed]
+        reasons += [f"{item.scene.title}: {item.reason}" for item in filling.select_related("scene")]
+        if reasons:
             raise CommandError("The demo archive could not be ingested. " + " ".join(reasons))
         self._say(f"Collection {collection.slug!r} is searchable.")
 
-    def _watch(self, job_ids: Sequence[Any], workers: Together) -> None:
-        """Show the progress of the jobs until none is left, in tiles."""
+    def _watch(self, job_ids: Sequence[Any], filling: QuerySet[FillItem], workers: Together) -> None:
+        """Show the progress of the jobs, in tiles, until none of them and nothing of ``filling`` is left."""
         deadline = time.monotonic() + _DEMO_DEADLINE_SECONDS
         with tqdm(desc="Encoding", unit="tile", mininterval=0.5, disable=not sys.stderr.isatty()) as bar:
             last = ""
@@ -95,7 +101,7 @@ class Command(BaseCommand):
                 bar.update(sum(job.done for job in jobs) - bar.n)
                 if bar.disable:
                     last = self._plain_progress(jobs, last)
-                if all(job.finished for job in jobs):
+                if all(job.finished for job in jobs) and not filling.exists():
                     return
                 if gone := workers.ended():
                     raise CommandError(f"The {gone[0]} process ended by itself (status {gone[1]}); see above.")

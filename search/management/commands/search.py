@@ -23,6 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("text", help='what to look for, such as "an airport beside the sea"')
+        parser.add_argument("--translation", default="", metavar="TEXT", help="search for this in place of the text")
         parser.add_argument("--collection", action="append", default=[], metavar="SLUG", help="search only in this one")
         parser.add_argument("--as", dest="username", metavar="USER", help="search as this person (sees what they see)")
         parser.add_argument("--start", metavar="DAY", help="acquired on or after this day (2024-05-31)")
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 collections=options["collection"],
                 start=options["start"],
                 end=options["end"],
+                translation=options["translation"],
             )
             ranking = search_run(user=user, request=request, channel=Query.Channel.COMMAND, limit=options["limit"])
             page = ranking_page(user=user, ranking=ranking, size=options["limit"])
@@ -87,6 +89,8 @@ def _as_json(page: SearchPage) -> dict[str, Any]:
     names = _filenames(page)
     return {
         "query": ranking.query.text,
+        "translation": ranking.query.translation or None,
+        "untranslated": ranking.query.untranslated,
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,
         "searched": ranking.searched,

@@ -2,15 +2,16 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any, Final
 
+from . import hub
 from .base import EncoderFacts, EncoderSpec
 from .errors import EncoderMismatch, EncoderUnavailable
 
 _SMALL_FILES: Final = ("*.json", "*.txt", "*.model")
 _WEIGHT_FILES: Final = ("*.safetensors",)
+_SHARD_INDEX: Final = "model.safetensors.index.json"
 _MODEL_TYPES: Final = ("siglip", "siglip2", "clip")
 # Tokenizers that know Chinese have far larger vocabularies than the English ones (SigLIP 32,000, CLIP 49,408):
 # multilingual SigLIP has 250,000 and SigLIP 2 has 256,000.
@@ -23,14 +24,6 @@ _DEFAULTS: Final[dict[str, dict[str, int]]] = {
     "siglip2": {"hidden_size": 768, "image_size": 256, "max_position_embeddings": 64, "vocab_size": 256_000},
     "clip": {"projection_dim": 512, "image_size": 224, "max_position_embeddings": 77, "vocab_size": 49_408},
 }
-
-
-def is_offline() -> bool:
-    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)."""
-    return any(
-        os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
-        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
 
 
 def is_local(source: str) -> bool:
@@ -55,39 +48,15 @@ def folder(spec: EncoderSpec, *, weights: bool) -> Path:
     return _snapshot(spec, weights=weights)
 
 
-def _snapshot(spec: EncoderSpec, *, weights: bool) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        IncompleteSnapshotError,
-        LocalEntryNotFoundError,
-    )
+def resolved_revision(spec: EncoderSpec) -> str:
+    """The commit that a hub id's revision means now; "" for a folder. Raises EncoderUnavailable."""
+    return "" if is_local(spec.source) else hub.commit(spec.source, spec.revision)
 
-    revision = spec.revision or None
+
+def _snapshot(spec: EncoderSpec, *, weights: bool) -> Path:
     patterns = [*_SMALL_FILES, *(_WEIGHT_FILES if weights else ())]
-    try:
-        path = Path(snapshot_download(spec.source, revision=revision, local_files_only=True))
-        if _missing(path, weights=weights) is None:
-            return path
-    except (LocalEntryNotFoundError, IncompleteSnapshotError):
-        pass
-    except HFValidationError as error:
-        raise EncoderUnavailable(
-            f"“{spec.source}” is neither a folder nor a hub id such as “owner/name”: correct the encoder's source."
-        ) from error
-    if is_offline():
-        raise EncoderUnavailable(
-            f"The encoder {spec.source} is not in the local cache and HF_HUB_OFFLINE forbids fetching it: run the "
-            "command with RSPORTAL_HF_OFFLINE=0, or fetch it on another machine and give its folder as source."
-        )
-    try:
-        path = Path(snapshot_download(spec.source, revision=revision, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise EncoderUnavailable(
-            f"The encoder {spec.source} cannot be fetched ({type(error).__name__}): check its name and the network, or "
-            "copy its files to a folder and give that as source."
-        ) from error
+    needs = ["config.json", *(_WEIGHT_FILES if weights else ())]
+    path = hub.snapshot(spec.source, spec.revision, patterns=patterns, needs=needs)
     _require(path, spec, weights=weights)
     return path
 
@@ -95,9 +64,20 @@ def _snapshot(spec: EncoderSpec, *, weights: bool) -> Path:
 def _missing(path: Path, *, weights: bool) -> str | None:
     if not (path / "config.json").is_file():
         return "config.json"
-    if weights and not any(path.glob("*.safetensors")):
+    if not weights:
+        return None
+    if not any(path.glob("*.safetensors")):
         return "*.safetensors"
-    return None
+    return next((name for name in sorted(_shards(path)) if not (path / name).is_file()), None)
+
+
+def _shards(path: Path) -> set[str]:
+    """The files that a checkpoint in several parts promises."""
+    index = path / _SHARD_INDEX
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise EncoderUnavailable(f"{index} cannot be read ({error}): restore the file.") from error
 
 
 def _require(path: Path, spec: EncoderSpec, *, weights: bool) -> None:

@@ -46,6 +46,18 @@ def describe(spec: EncoderSpec) -> EncoderFacts:
     return checkpoint_facts(spec)
 
 
+def resolved_revision(spec: EncoderSpec) -> str:
+    """The commit (40 hexadecimal digits) that the revision of a hub id means now; "" for a folder and `builtin`.
+
+    Asks the hub where the network is allowed, else the local cache. Raises EncoderUnavailable.
+    """
+    if spec.kind is EncoderKind.BUILTIN:
+        return ""
+    from .checkpoint import resolved_revision as checkpoint_revision
+
+    return checkpoint_revision(spec)
+
+
 def checksum(spec: EncoderSpec) -> str:
     """SHA-256 (64 hexadecimal digits) over the names and bytes of the files that decide the vectors.
 

@@ -88,7 +88,7 @@ def _cut(text: str, limit: int, count: Count) -> list[str]:
 
 
 def _longest(text: str, limit: int, count: Count) -> int:
-    """How many characters of the beginning fit, at least one; by halving, as more characters are seldom fewer tokens."""
+    """How many characters of the beginning fit, at least one; by halving: more characters are seldom fewer tokens."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

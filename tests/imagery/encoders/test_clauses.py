@@ -1,5 +1,6 @@
 """Long texts are cut where they pause; nothing is lost, and every piece fits."""
 
+import itertools
 import re
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_a_text_that_fits_stays_whole(text: str) -> None:
 def test_neighbouring_pieces_would_not_have_fitted_together(parts: list[str], limit: int) -> None:
     """Otherwise context would be thrown away."""
     pieces = split(" ".join(parts), limit=limit, count=words)
-    for one, next_one in zip(pieces, pieces[1:], strict=False):
+    for one, next_one in itertools.pairwise(pieces):
         assert words(f"{one} {next_one}") > limit
 
 

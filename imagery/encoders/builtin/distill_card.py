@@ -14,8 +14,11 @@ _SIDES: Final = {
 _COLUMNS: Final = tuple(f"{way}_r{cut}" for way in ("text_to_image", "image_to_text") for cut in (1, 5, 10))
 _AGREEMENTS: Final = {
     "image_cosine": "mean cosine of its pictures to the teacher's",
+    "image_explained": "share of the variance of the teacher's pictures that it explains",
     "text_cosine": "mean cosine of its English captions to the teacher's",
+    "text_explained": "share of their variance that it explains",
     "chinese_cosine": "mean cosine of Chinese renderings to the teacher's English captions",
+    "chinese_explained": "share of their variance that it explains",
     "overlap": "of the teacher's first ten pictures for a caption, found by the student",
     "cross_overlap": "the same, where the student's text searches the teacher's pictures",
 }
@@ -83,7 +86,7 @@ def _how(told: Mapping[str, Any]) -> str:
         f"split `train` with their captions; {data['val_images']:,} of `val` chose among the epochs.",
         steps,
         "Chinese: word-by-word renderings of the captions by a glossary, taught the teacher's vector of the English",
-        "original. Loss: 1 - cosine to the teacher for pictures and texts, plus",
+        "original. Loss: the share of the teacher's variance not explained, of pictures and of texts, plus",
         f"{data['contrastive']:g} x InfoNCE of captions and pictures in the teacher's space. Seed {data['seed']}; all",
         "settings are in `settings.json`, the curve in `curve.jsonl`.",
     )

@@ -12,27 +12,30 @@ from .distill_lessons import Lessons
 _FIRST: Final = 10
 # A list of the first ten says nothing where there are not many more pictures.
 _LEAST_TIMES: Final = 4
+_SMALLEST_SPREAD: Final = 1e-6
 
 
 def agreement(lessons: Lessons, images: NDArray[np.float32] | None, texts: NDArray[np.float32]) -> dict[str, float]:
     """The student's (n, d) `images` (None: it has none) and (t, d) `texts` against the lessons of the same split.
 
-    Returns mean cosines to the teacher (`image_cosine`, `text_cosine`, `chinese_cosine`) and shares of the teacher's
-    first ten pictures that the student finds too: `overlap` among its own pictures, `cross_overlap` among the
-    teacher's. `score`, by which a student is chosen, is the mean of the shares. What cannot be told is left out.
+    Returns mean cosines to the teacher (`image_cosine`, `text_cosine`, `chinese_cosine`), the share of the teacher's
+    variance they explain (`image_explained` and so on: 1 is all, 0 is what the teacher's mean vector alone explains),
+    and shares of the teacher's first ten pictures that the student finds too: `overlap` among its own pictures,
+    `cross_overlap` among the teacher's. `score`, by which a student is chosen, is the mean of the last two. What
+    cannot be told is left out.
     """
-    cosines = (texts * lessons.texts).sum(axis=1)
     english, _ = lessons.owners()
     chinese, _ = lessons.owners(chinese=True)
     queries = np.unique(english)
-    told = {"text_cosine": float(cosines[queries].mean())}
+    told = _nearness("text", texts[queries], lessons.texts[queries])
     if len(chinese):
-        told["chinese_cosine"] = float(cosines[np.unique(chinese)].mean())
+        chinese = np.unique(chinese)
+        told |= _nearness("chinese", texts[chinese], lessons.texts[chinese])
     first = _first(lessons.texts[queries], lessons.images)
     told["cross_overlap"] = _shared(first, _first(texts[queries], lessons.images))
     shares = [told["cross_overlap"]]
     if images is not None:
-        told["image_cosine"] = float((images * lessons.images).sum(axis=1).mean())
+        told |= _nearness("image", images, lessons.images)
         told["overlap"] = _shared(first, _first(texts[queries], images))
         shares.append(told["overlap"])
     return {**told, "score": float(np.mean(shares))}
@@ -59,6 +62,16 @@ def retrieval(
         if len(chinese):
             told["student_zh"] = retrieval_recall(images, texts[chinese], chinese_owner)
     return told
+
+
+def spread(rows: NDArray[np.float32]) -> float:
+    """The mean of 1 - cosine of unit rows (n, d) to their mean, the one vector nearest to them all; never 0."""
+    return max(_SMALLEST_SPREAD, float(1 - np.linalg.norm(rows.mean(axis=0))))
+
+
+def _nearness(name: str, rows: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, float]:
+    cosine = float((rows * targets).sum(axis=1).mean())
+    return {f"{name}_cosine": cosine, f"{name}_explained": 1 - (1 - cosine) / spread(targets)}
 
 
 def _first(texts: NDArray[np.float32], images: NDArray[np.float32]) -> NDArray[np.int64]:

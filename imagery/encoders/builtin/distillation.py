@@ -20,7 +20,7 @@ from .distill_lessons import kept_lessons
 from .distill_loss import distillation_loss
 from .distill_options import DistillOptions
 from .distill_result import export_student, written_result
-from .distill_scores import agreement
+from .distill_scores import agreement, spread
 from .distill_student import Student, StudentView
 from .run_folder import RunFolder
 from .schedule import rate_factor, usable_device
@@ -84,6 +84,7 @@ class Distillation:
         self.lessons, pixels = kept_lessons(
             self.train_items, split="train", teacher=teacher, folder=path, seed=options.seed
         )
+        self.spreads = spread(self.lessons.images), spread(self.lessons.texts)
         self.features = torch.from_numpy(self.lessons.captions.features).to(self.device)
         self.views: list[StudentView] = []
         self.targets = [self.lessons.images]
@@ -188,6 +189,7 @@ class Distillation:
             teacher_texts=self._tensor(self.lessons.texts[distinct]),
             positive=self._tensor(positive),
             scale=self.log_scale.exp().clamp(max=_LARGEST_SCALE),
+            spreads=self.spreads,
             contrastive=self.options.contrastive,
         )
 

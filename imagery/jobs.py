@@ -7,35 +7,21 @@ thought dead cannot spoil what its successor does.
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from imagery.leases import MAX_ATTEMPTS, stale_before
 from imagery.models import IngestJob, Scene
 from imagery.querysets import JobQuerySet
 from imagery.tiling import FINEST_SIDE_PIXELS
 
-MAX_ATTEMPTS: Final = 3
-_BEATS_PER_STALE: Final = 6
-_log = logging.getLogger(__name__)
-
 State = IngestJob.State
-
-
-def stale_before() -> datetime:
-    """Return the moment before which a running job's last sign of life means that its worker is dead."""
-    return timezone.now() - timedelta(seconds=settings.INGEST_STALE_SECONDS)
 
 
 def claimable() -> JobQuerySet:
@@ -181,29 +167,3 @@ def stale_jobs_release() -> list[UUID]:
             IngestJob.objects.filter(pk=job.pk).update(state=State.QUEUED)
             released.append(job.pk)
     return released
-
-
-@contextmanager
-def beating(jobs: Sequence[IngestJob]) -> Iterator[None]:
-    """Give ``jobs`` a sign of life every few seconds for the length of the block, from a thread of its own."""
-    over = threading.Event()
-    pause = settings.INGEST_STALE_SECONDS / _BEATS_PER_STALE
-
-    def beat() -> None:
-        try:
-            while not over.wait(pause):
-                try:
-                    owned(jobs).update(heartbeat_at=timezone.now())
-                except DatabaseError as error:
-                    _log.warning("heartbeat was not stored: %s", error)
-                    connection.close()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, name="ingest-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

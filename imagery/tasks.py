@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from imagery.services import fill_run, switch
 from imagery.services import ingest as services
 
 
@@ -11,6 +12,13 @@ def ingest(job_id: str) -> None:
         services.ingest_job_run(job_id=UUID(job_id))
 
 
+def fill() -> None:
+    """Go on with the encoder fills, new scenes first. Late or repeated calls find nothing to do."""
+    fill_run.fills_drain()
+
+
 def requeue_stale() -> int:
-    """Take up jobs whose worker died (scheduled every minute)."""
+    """Take up jobs and fills whose worker died, and finish what a retired encoder has left (every minute)."""
+    fill_run.fills_wake()
+    switch.retired_partitions_drop()
     return services.stale_jobs_requeue()

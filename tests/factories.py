@@ -80,7 +80,7 @@ def make_encoder(name: str = "", *, dimension: int = DIMENSION, active: bool = T
     Tests that encode use a real checkpoint instead (``tests/checkpoints.py``).
     """
     if active:
-        Encoder.objects.filter(state=Encoder.State.ACTIVE).update(state=Encoder.State.RETIRED)
+        Encoder.objects.filter(state=Encoder.State.ACTIVE).update(state=Encoder.State.NEW)
     name = name or f"encoder-{next(_numbers)}"
     values: dict[str, Any] = {
         "kind": Encoder.Kind.TRANSFORMERS,

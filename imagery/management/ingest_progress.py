@@ -15,7 +15,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from tqdm import tqdm
 
-from imagery.jobs import stale_before
+from imagery.leases import stale_before
 from imagery.models import IngestJob
 from imagery.services.ingest import ingest_jobs_drain
 from rsportal.queue_settings import ENCODE_CLUSTER

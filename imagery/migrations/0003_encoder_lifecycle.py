@@ -15,6 +15,14 @@ def _keep_replaced(apps, schema_editor):
         encoder.save(update_fields=["state"])
 
 
+# ON DELETE CASCADE in the database: a scene can be deleted while a plan that names it is being written down.
+_SCENE_KEY = """
+ALTER TABLE imagery_fillitem ADD CONSTRAINT imagery_fillitem_scene FOREIGN KEY (scene_id)
+    REFERENCES imagery_scene (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED;
+"""
+_NO_SCENE_KEY = "ALTER TABLE imagery_fillitem DROP CONSTRAINT imagery_fillitem_scene;"
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("imagery", "0002_embedding_partitions"),
@@ -172,7 +180,8 @@ class Migration(migrations.Migration):
                 (
                     "scene",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="imagery.scene",
                         verbose_name="scene",
@@ -186,5 +195,6 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("fill", "scene"), name="fill_item_once")],
             },
         ),
+        migrations.RunSQL(_SCENE_KEY, _NO_SCENE_KEY),
         migrations.RunPython(_keep_replaced, migrations.RunPython.noop, elidable=True),
     ]

@@ -1,8 +1,13 @@
 """Encoders: a model version with its preprocessing, dimension and state."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+HEAVY_FIELDS: Final = ("probe", "text_mean", "image_mean")
+"""Fields of tens of kilobytes; defer them where encoders are listed or locked."""
 
 
 class Encoder(models.Model):

@@ -65,7 +65,9 @@ class FillItem(models.Model):
         FAILED = "failed", _("failed")
 
     fill = models.ForeignKey(EncoderFill, on_delete=models.CASCADE, related_name="items", verbose_name=_("fill"))
-    scene = models.ForeignKey("imagery.Scene", on_delete=models.CASCADE, related_name="+", verbose_name=_("scene"))
+    scene = models.ForeignKey(  # Migration 0003 makes the constraint, so that the database deletes with the scene.
+        "imagery.Scene", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", verbose_name=_("scene")
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     reason = models.TextField(_("reason of failure"), blank=True)

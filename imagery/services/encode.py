@@ -12,21 +12,23 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.encoders.base import ImageTextEncoder
 from imagery.jobs import (
-    beating,
     job_crashed,
     job_failed,
     job_progress,
     jobs_hand_back,
     jobs_lock_owned,
     jobs_ready,
+    owned,
 )
+from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
+from imagery.services.fill import encoders_lock_shared, scenes_fill
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.scene_store import scenes_store
 from imagery.services.scenes import scene_discard
@@ -55,7 +57,7 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
         assets[asset.scene_id].append(asset)
     works = [work for job in jobs if (work := run.begin(job, assets[job.scene_id] if job.scene_id else [])) is not None]
     with (
-        beating(jobs),
+        beating(lambda: owned(jobs)),
         Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
     ):
         for event in events:
@@ -156,7 +158,8 @@ class _Run:
             return
         vectors = self.model.encode_images([event.image for event in self._batch])
         with transaction.atomic():
-            if not self._encoder_locked_active():
+            # Otherwise a scene could become READY without a vector that any search looks at.
+            if encoders_lock_shared().get(self.encoder.pk) != Encoder.State.ACTIVE:
                 self._hand_back()
                 return
             vectors = self._without_lost_jobs(vectors)
@@ -167,19 +170,10 @@ class _Run:
             for event in self._batch:
                 self._progress[event.work.job.pk].done += 1
             finished = self._progress_store()
+            scenes_fill([self._progress[job_id].work.scene_id for job_id in finished])
         for job_id in finished:
             del self._progress[job_id]
         self._opened, self._batch = [], []
-
-    def _encoder_locked_active(self) -> bool:
-        """Return whether this run's encoder is still the active one; it stays so until the transaction ends.
-
-        Otherwise a scene could become READY without a vector that any search looks at. KEY SHARE makes a switch
-        wait for us, and not workers for each other.
-        """
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT state FROM {Encoder._meta.db_table} WHERE id = %s FOR KEY SHARE", [self.encoder.pk])
-            return bool(cursor.fetchone() == (Encoder.State.ACTIVE.value,))
 
     def _hand_back(self) -> None:
         """Queue the jobs at hand again: the encoder was switched, so the next claim uses the new one."""

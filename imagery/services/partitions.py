@@ -1,9 +1,16 @@
 """The partition of the embedding table that holds one encoder's vectors."""
 
-from django.db import connection, transaction
-from psycopg import sql
+import time
+from threading import Event
+from typing import Final
+
+from django.db import OperationalError, connection, transaction
+from psycopg import errors, sql
 
 from imagery.models import Embedding, Encoder
+
+_FIRST_WAIT_MS: Final = 50
+_LONGEST_WAIT_MS: Final = 400
 
 
 def partition_name(encoder_id: int) -> str:
@@ -45,3 +52,45 @@ _CREATE = (
     "ALTER TABLE {part} ADD CONSTRAINT {of_dimension} CHECK (vector_dims(vector) = {dimension})",
     "ALTER TABLE {parent} ATTACH PARTITION {part} FOR VALUES IN ({encoder})",
 )
+
+
+def partition_drop(encoder_id: int, *, seconds: float = 20.0) -> bool:
+    """Drop an encoder's vectors and their index at once; return False when searches left no gap for it.
+
+    Dropping needs an exclusive lock on the parent table for a moment. Whoever waits for such a lock makes every later
+    search wait, too; so we wait for some milliseconds only, let the searches pass, and try again.
+    """
+    statement = sql.SQL("DROP TABLE IF EXISTS {part}").format(part=sql.Identifier(partition_name(encoder_id)))
+    until = time.monotonic() + seconds
+    wait_ms = _FIRST_WAIT_MS
+    while True:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
+                cursor.execute(statement.as_string(cursor.connection))
+                cursor.execute("SET LOCAL lock_timeout = DEFAULT")
+            return True
+        except OperationalError as error:
+            if not isinstance(error.__cause__, errors.LockNotAvailable):
+                raise
+        if time.monotonic() + 2 * wait_ms / 1000 > until:
+            return False
+        Event().wait(wait_ms / 1000)
+        wait_ms = min(2 * wait_ms, _LONGEST_WAIT_MS)
+
+
+def partitions_of_nobody() -> list[int]:
+    """Return the ids of retired (or deleted) encoders whose partition is still there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT substring(part.relname FROM '[0-9]+$')::bigint
+            FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
+            WHERE inhparent = %s::regclass AND part.relname ~ '_[0-9]+$'
+            ORDER BY 1
+            """,
+            [Embedding._meta.db_table],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    used = set(Encoder.objects.filter(pk__in=ids).exclude(state=Encoder.State.RETIRED).values_list("pk", flat=True))
+    return [pk for pk in ids if pk not in used]

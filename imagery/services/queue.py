@@ -11,20 +11,31 @@ from django.utils import timezone
 from rsportal.queue_settings import ENCODE_CLUSTER
 
 _TASKS_LOOKED_AT: Final = 3
-_TASK: Final = "imagery.tasks.ingest"
+_INGEST: Final = "imagery.tasks.ingest"
+_FILL: Final = "imagery.tasks.fill"
 
 
 def job_enqueue(job_id: UUID) -> None:
-    """See to it that a task takes up this job once the transaction commits.
+    """See to it that a task takes up this job once the transaction commits."""
+    _task_ensure(_INGEST, str(job_id))
 
-    A task works on whatever waits, so one that nobody has taken yet serves this job too, if it cannot start before
-    the job is visible: its row stays locked until we commit, and the queue takes tasks by updating their row.
-    Otherwise a new task goes into the queue's table, and commits (or not) together with the job's row.
+
+def fill_enqueue() -> None:
+    """See to it that a task goes on with the encoder fills once the transaction commits."""
+    _task_ensure(_FILL)
+
+
+def _task_ensure(task: str, *arguments: str) -> None:
+    """Put a task into the queue unless a free one of its kind is there.
+
+    A task works on whatever waits, so one that nobody has taken yet serves the caller, too, if it cannot start before
+    the caller's rows are visible: its own row stays locked until we commit, and the queue takes tasks by updating
+    their row. Otherwise a new task goes into the queue's table, and commits (or not) together with those rows.
     """
     from django_q.models import OrmQ
     from django_q.tasks import async_task
 
     with transaction.atomic(savepoint=False):
         free = OrmQ.objects.filter(key=ENCODE_CLUSTER, lock__lt=timezone.now()).order_by("pk")
-        if not any(row.func() == _TASK for row in free.select_for_update(skip_locked=True)[:_TASKS_LOOKED_AT]):
-            async_task(_TASK, str(job_id), cluster=ENCODE_CLUSTER, save=False)
+        if not any(row.func() == task for row in free.select_for_update(skip_locked=True)[:_TASKS_LOOKED_AT]):
+            async_task(task, *arguments, cluster=ENCODE_CLUSTER, save=False)

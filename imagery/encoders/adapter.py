@@ -1,15 +1,11 @@
-"""A linear adapter: a small learned correction of an encoder's text vectors towards one archive's pictures.
+"""A linear adapter: a learned correction of an encoder's text vectors towards one archive's pictures. Pure numpy.
 
-t -> unit(t + (t down) up), with down (d, r) and up (r, d). It acts on texts only, when they are encoded, so the
-stored vectors of pictures stay as they are and taking it away is enough to undo it. Pure numpy; the JSON object kept
-in the encoder's row is made by ``pack`` and read by ``apply``; ``imagery/evaluation/adapt.py`` learns one.
+t -> unit(t W) with a square W. It acts on texts only, when they are encoded, so the stored vectors of pictures stay
+as they are and taking it away is enough to undo it. ``imagery/evaluation/adapting.py`` learns one.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,73 +14,49 @@ from numpy.typing import NDArray
 from .base import unit_rows
 from .errors import EncoderMismatch
 
-MOST_BYTES: Final = 128 * 1024
-"""Of both factors in half precision: they are read with the encoder's row, so they must stay small."""
+_NUMBER: Final = np.dtype("<f2")
 
 
-def most_rank(dimension: int) -> int:
-    """The largest rank r of (dimension, r) and (r, dimension) whose factors fit into ``MOST_BYTES``."""
-    return max(1, min(dimension, MOST_BYTES // (2 * dimension * np.dtype(np.float16).itemsize)))
-
-
-def apply(vectors: NDArray[np.float32], adapter: Mapping[str, Any]) -> NDArray[np.float32]:
-    """Unit text rows (n, d) -> unit rows (n, d) float32; an empty ``adapter`` returns ``vectors`` as they are.
-
-    Raises EncoderMismatch if the adapter is damaged or made for vectors of another length.
-    """
-    if not adapter:
-        return vectors
-    try:
-        down, up = _factors(str(adapter["down"]), str(adapter["up"]), int(adapter["dimension"]), int(adapter["rank"]))
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+def apply(vectors: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit text rows (n, d) and the adapter (d, d) -> unit rows (n, d) float32. Raises EncoderMismatch."""
+    if matrix.shape != (vectors.shape[1],) * 2:
         raise EncoderMismatch(
-            f'The adapter of the encoder is damaged ({error}): remove it with "manage.py adapt --remove" and learn it '
-            "again."
-        ) from error
-    if vectors.shape[1] != down.shape[0]:
-        raise EncoderMismatch(
-            f"The adapter is for vectors of {down.shape[0]} numbers, but the encoder gives {vectors.shape[1]}: remove "
-            'it with "manage.py adapt --remove".'
+            f"The adapter is for vectors of {matrix.shape[0]} numbers, but the encoder gives {vectors.shape[1]}: "
+            'remove it with "manage.py adapt --remove".'
         )
-    return unit_rows(vectors + (vectors @ down) @ up)
+    return unit_rows(vectors @ matrix)
 
 
-def fingerprint(adapter: Mapping[str, Any]) -> str:
-    """What tells adapters apart, for caches of text vectors: 16 hexadecimal digits; empty for no adapter."""
-    return str(adapter.get("checksum", "damaged")) if adapter else ""
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """What tells adapters apart, for caches of text vectors: 16 hexadecimal digits; empty for no adapter.
 
-
-def pack(down: NDArray[np.floating], up: NDArray[np.floating]) -> dict[str, Any]:
-    """The JSON object of an adapter: ``dimension``, ``rank``, both factors as base64 of float16, ``checksum``.
-
-    Raises ValueError if (d, r) and (r, d) do not fit or a number is too large for half precision.
+    ``facts`` is what the encoder's row says of its adapter (``Encoder.adapter``).
     """
-    if down.ndim != 2 or down.shape != up.shape[::-1]:
-        raise ValueError(f"Factors of shapes {down.shape} and {up.shape} do not fit.")
-    # Both are scaled alike, so that neither loses precision to the other.
-    scale = np.sqrt(max(float(np.abs(up).max()), 1e-12) / max(float(np.abs(down).max()), 1e-12))
-    halves = [np.asarray(factor, dtype="<f2") for factor in (down * scale, up / scale)]
-    if not all(np.isfinite(half).all() for half in halves):
-        raise ValueError("The adapter's numbers are too large for half precision.")
-    content = [half.tobytes() for half in halves]
-    dimension, rank = down.shape
-    return {
-        "dimension": dimension,
-        "rank": rank,
-        "down": base64.b64encode(content[0]).decode(),
-        "up": base64.b64encode(content[1]).decode(),
-        "checksum": hashlib.sha256(b"".join(content)).hexdigest()[:16],
-    }
+    return str(facts.get("checksum", "")) if facts else ""
 
 
-@lru_cache(maxsize=4)
-def _factors(down: str, up: str, dimension: int, rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return _unpacked(down, (dimension, rank)), _unpacked(up, (rank, dimension))
+def checksum(content: bytes) -> str:
+    """16 hexadecimal digits that stand for the packed adapter."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _unpacked(text: str, shape: tuple[int, int]) -> NDArray[np.float32]:
-    factor = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32).reshape(shape)
-    if not np.isfinite(factor).all():
-        raise ValueError("a number is not finite")
-    factor.flags.writeable = False
-    return factor
+def pack(matrix: NDArray[np.floating]) -> bytes:
+    """(d, d) -> its numbers row by row as float16, little-endian. Raises ValueError if one does not fit."""
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"An adapter is square, not {matrix.shape}.")
+    with np.errstate(over="ignore"):
+        halves = np.asarray(matrix, dtype=_NUMBER)
+    if not np.isfinite(halves).all():
+        raise ValueError("A number of the adapter does not fit into half precision.")
+    return halves.tobytes()
+
+
+def unpack(content: bytes, *, dimension: int, expected: str) -> NDArray[np.float32]:
+    """(d, d) float32, not writable. Raises EncoderMismatch if the bytes are not those of checksum ``expected``."""
+    if checksum(content) != expected or len(content) != dimension * dimension * _NUMBER.itemsize:
+        raise EncoderMismatch(
+            'The encoder\'s adapter is damaged: remove it with "manage.py adapt --remove" and learn it again.'
+        )
+    matrix = np.frombuffer(content, dtype=_NUMBER).astype(np.float32).reshape(dimension, dimension)
+    matrix.flags.writeable = False
+    return matrix

@@ -1,3 +1,4 @@
+from imagery.models.adapter import EncoderAdapter
 from imagery.models.asset import Asset
 from imagery.models.collection import Collection, CollectionMember
 from imagery.models.embedding import Embedding
@@ -13,6 +14,7 @@ __all__ = [
     "CollectionMember",
     "Embedding",
     "Encoder",
+    "EncoderAdapter",
     "EncoderFill",
     "FillItem",
     "IngestJob",

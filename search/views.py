@@ -125,7 +125,7 @@ def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     collections = list(collections_list(request.user))
     context = {"collections": collections, **_progress_context(request)}
     encoder = context["encoder"]
-    context["examples"] = example_queries(encoder)
+    context["examples"] = example_queries()
     context["languages"] = languages_read(encoder.languages) if encoder else ""
     if not form.asked:
         context["spots"] = spots(chain.from_iterable(coverage_cells(request.user).values()))

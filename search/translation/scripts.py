@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from django.conf.locale import LANG_INFO
-from django.utils.translation import get_language_info, pgettext
+from django.utils.translation import get_language, get_language_info, pgettext
 from django.utils.translation import gettext as _
 
 _LARGEST_FOREIGN_SHARE: Final = 0.3  # As for unknown tokens (imagery.encoders.language).
@@ -73,4 +73,4 @@ def languages_read(languages: Sequence[str]) -> str:
     names = [language_name(tag) for tag in languages]
     if not reads_chinese(languages):
         names.append(_("Chinese (translated to English)"))
-    return _(", ").join(names)
+    return ("、" if (get_language() or "").startswith(_CHINESE) else ", ").join(names)

@@ -63,7 +63,7 @@ def search_words(*, text: str, encoder: Encoder, translation: str = "") -> Searc
     if not reading.english:
         raise InvalidInput(
             _("Not understood: %(words)s. Use other words, or write the query in English.")
-            % {"words": _(", ").join(reading.untranslated) or text[:40]},
+            % {"words": "、".join(reading.untranslated) or text[:40]},
             code=NOT_UNDERSTOOD,
             field="text",
         )

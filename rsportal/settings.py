@@ -217,6 +217,22 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 if HF_OFFLINE:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # Read by the libraries that load checkpoints.
+ENCODER_RUNTIME = env.choice("RSPORTAL_ENCODER_RUNTIME", ("auto", "torch", "openvino"), "auto")
+ENCODER_PRECISION = env.choice("RSPORTAL_ENCODER_PRECISION", ("auto", "float32", "bfloat16", "int8"), "auto")
+if ENCODER_RUNTIME == "torch" and ENCODER_PRECISION == "int8":
+    raise ImproperlyConfigured(
+        "RSPORTAL_ENCODER_PRECISION is int8, which needs OpenVINO, but RSPORTAL_ENCODER_RUNTIME is torch; write "
+        "openvino or auto there."
+    )
+ENCODER_DEVICE = env.choice("RSPORTAL_ENCODER_DEVICE", ("auto", "cpu", "cuda"), "auto")
+if ENCODER_RUNTIME == "openvino" and ENCODER_DEVICE == "cuda":
+    raise ImproperlyConfigured(
+        "RSPORTAL_ENCODER_DEVICE is cuda, but RSPORTAL_ENCODER_RUNTIME is openvino, which runs on CPUs; write torch or "
+        "auto there."
+    )
+ENCODER_THREADS = env.integer("RSPORTAL_ENCODER_THREADS", 0, minimum=0)  # 0: as many as there are cores.
+ENCODER_IDLE_SECONDS = 60 * env.integer("RSPORTAL_ENCODER_IDLE_MINUTES", 60, minimum=0)  # 0: models are kept for ever.
+ENCODER_DIR = VAR_DIR / "encoders"  # Towers exported for this machine; made again when missing.
 
 # --- Translation ----------------------------------------------------------------------------
 # Folder or hub id of a MarianMT model (Chinese to English) for words that the glossary does not know; empty: none.

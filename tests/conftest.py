@@ -31,6 +31,13 @@ def media_folder(settings, tmp_path: Path) -> Path:
     return settings.MEDIA_ROOT
 
 
+@pytest.fixture(autouse=True)
+def reference_runtime(settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Encoders are run by torch in float32, and nothing is measured, unless a test asks for it."""
+    settings.ENCODER_RUNTIME, settings.ENCODER_PRECISION, settings.ENCODER_DEVICE = "torch", "float32", "cpu"
+    settings.ENCODER_DIR = tmp_path_factory.getbasetemp() / "encoders"
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> None:
     """Drop the table of knox's own token model, which ours replaces.

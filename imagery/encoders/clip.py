@@ -5,22 +5,26 @@ torch and transformers are imported inside functions: a process that never encod
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .base import EncoderSpec, ImageTextEncoder
+from .base import EncoderSpec, ImageInput, ImageTextEncoder, TowerName
 from .checkpoint import facts, folder, read_config
 from .errors import EncoderMismatch, EncoderUnavailable
 from .language import refuse_unreadable
+from .runtime.plan import REFERENCE, Plan, Runtime
+from .runtime.running import Batches, openvino_tower, stacked
+from .runtime.towers import TorchTower, Tower
 from .transforms import to_rgb
 
-# A CPU gains nothing from larger batches; these bound the memory of one call.
-_IMAGE_BATCH: Final = 8
-_TEXT_BATCH: Final = 32
+if TYPE_CHECKING:
+    from .runtime.export import Exportable
+
 DEFAULT_DTYPE: Final = "float32"
 _DTYPES: Final = ("float32", "bfloat16", "float16")
 
@@ -42,37 +46,87 @@ def quiet_transformers() -> Iterator[None]:
 
 
 class CheckpointEncoder(ImageTextEncoder):
-    """The towers of one checkpoint. `dtype` is the number format of the weights in memory; vectors are float32."""
+    """The towers of one checkpoint, run by torch or as `plan` says; vectors are float32.
 
-    def __init__(self, spec: EncoderSpec, *, dtype: str = DEFAULT_DTYPE, device: str = "cpu") -> None:
+    `dtype` and `device` are for torch alone: the number format of the weights in memory and where they are.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, *, dtype: str = DEFAULT_DTYPE, device: str = "cpu", plan: Plan | None = None
+    ) -> None:
         if dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(_DTYPES)}, not {dtype}.")
-        super().__init__(facts(spec))
+        plan = plan or replace(REFERENCE, device=device)
+        super().__init__(facts(spec), plan=plan)
         self.spec = spec
-        self._dtype_name, self._device = dtype, device
+        self._dtype_name = dtype if plan.precision is REFERENCE.precision else plan.precision.value
         self._model_type: str = read_config(folder(spec, weights=False))["model_type"]
-        self._image_tower: Any = None
+        self._batches = {tower: Batches(plan, texts=tower is TowerName.TEXT) for tower in TowerName}
+        self._image_tower: Tower | None = None
         self._image_processor: Any = None
-        self._text_tower: Any = None
+        self._text_tower: Tower | None = None
         self._tokenizer: Any = None
 
     # Loading ---------------------------------------------------------------------------------------------------
 
-    def _load_image_tower(self) -> None:
+    @property
+    def precision(self) -> str:
+        """See the base class; "float16" too."""
+        return self._dtype_name if self.plan.runtime is Runtime.TORCH else self.plan.precision.value
+
+    def _load_image_tower(self) -> bool:
         if self._image_tower is not None:
-            return
-        path = folder(self.spec, weights=True)
-        self._image_processor = self._loaded_image_processor(path)
-        self._image_tower = self._tower(self._tower_class("Vision"), path)
+            return False
+        self._load_image_processor()
+        self._image_tower = self._runner(TowerName.IMAGE)
+        return True
 
-    def _load_text_tower(self) -> None:
+    def _load_image_processor(self) -> None:
+        if self._image_processor is None:
+            self._image_processor = self._loaded_image_processor(folder(self.spec, weights=True))
+
+    def _load_text_tower(self) -> bool:
         if self._text_tower is not None:
-            return
-        import transformers
+            return False
+        self._load_tokenizer()
+        self._text_tower = self._runner(TowerName.TEXT)
+        return True
 
-        path = folder(self.spec, weights=True)
-        self._tokenizer = self._loaded("tokenizer", transformers.AutoTokenizer, path)
-        self._text_tower = self._tower(self._tower_class("Text"), path)
+    def _load_tokenizer(self) -> None:
+        if self._tokenizer is None:
+            import transformers
+
+            self._tokenizer = self._loaded("tokenizer", transformers.AutoTokenizer, folder(self.spec, weights=True))
+
+    def _unload_image_tower(self) -> bool:
+        tower, self._image_tower = self._image_tower, None
+        return tower is not None
+
+    def _unload_text_tower(self) -> bool:
+        tower, self._text_tower = self._text_tower, None
+        return tower is not None
+
+    def _runner(self, tower: TowerName) -> Tower:
+        if self.plan.runtime is Runtime.OPENVINO:
+            return openvino_tower(self.spec, self.plan, tower.value)
+        return TorchTower(self._module(tower, self._dtype_name), device=self.plan.device, dtype=self._dtype_name)
+
+    def _module(self, tower: TowerName, dtype: str) -> Any:
+        name = "Vision" if tower is TowerName.IMAGE else "Text"
+        return self._tower(self._tower_class(name), folder(self.spec, weights=True), dtype)
+
+    def exportable(self, tower: TowerName) -> "Exportable":
+        """See the base class."""
+        from .runtime.export import Exportable
+
+        if tower is TowerName.IMAGE:
+            picture = Image.new("RGB", (2 * self.image_size, self.image_size), (90, 120, 60))
+            example = stacked([self.image_input(picture)] * 2)
+        else:
+            with self._lock:
+                self._load_tokenizer()
+            example = self._tokens(["an airport", "a river beside a dense residential area"], fixed=True)
+        return Exportable(self._module(tower, REFERENCE.precision.value), example)
 
     def _loaded_image_processor(self, path: Path) -> Any:
         """The checkpoint's own image processor, for pictures of the size that the weights read.
@@ -119,7 +173,7 @@ class CheckpointEncoder(ImageTextEncoder):
                 f"The {what} of the encoder {self.spec.source} cannot be loaded ({error}): restore its files."
             ) from error
 
-    def _tower(self, loader: Any, path: Path) -> Any:
+    def _tower(self, loader: Any, path: Path, dtype: str) -> Any:
         """One tower in evaluation mode; a weight that the files lack is an error, never a random number."""
         import torch
 
@@ -129,7 +183,7 @@ class CheckpointEncoder(ImageTextEncoder):
                     path,
                     config=self._tower_config(loader, path),
                     local_files_only=True,
-                    dtype=getattr(torch, self._dtype_name),
+                    dtype=getattr(torch, dtype),
                     output_loading_info=True,
                     use_safetensors=True,
                 )
@@ -143,7 +197,7 @@ class CheckpointEncoder(ImageTextEncoder):
                 f"The weights of the encoder {self.spec.source} lack {len(missing)} tensors, {missing[0]} among them: "
                 "the files do not belong together, fetch them again."
             )
-        return model.to(self._device).eval().requires_grad_(False)
+        return model.eval().requires_grad_(False)
 
     @staticmethod
     def _tower_config(loader: Any, path: Path) -> Any:
@@ -161,28 +215,23 @@ class CheckpointEncoder(ImageTextEncoder):
 
     # Encoding --------------------------------------------------------------------------------------------------
 
-    def _encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        import torch
+    def _image_input(self, image: Image.Image) -> ImageInput:
+        if self._image_processor is None:
+            with self._lock:
+                self._load_image_processor()
+        arrays = self._image_processor(images=[to_rgb(image)], return_tensors="np")
+        return {name: np.asarray(array)[0] for name, array in arrays.items()}
 
-        rows = []
-        for start in range(0, len(images), _IMAGE_BATCH):
-            pictures = [to_rgb(image) for image in images[start : start + _IMAGE_BATCH]]
-            inputs = dict(self._image_processor(images=pictures, return_tensors="pt"))
-            inputs = {name: value.to(self._device) for name, value in inputs.items()}
-            inputs["pixel_values"] = inputs["pixel_values"].to(self._image_tower.dtype)
-            with torch.inference_mode():
-                rows.append(self._rows(self._image_tower(**inputs), "image_embeds"))
-        return np.concatenate(rows)
+    def _encode_inputs(self, inputs: Sequence[ImageInput]) -> NDArray[np.float32]:
+        tower = self._image_tower
+        assert tower is not None
+        return self._batches[TowerName.IMAGE].run(inputs, lambda part: tower(stacked(part)))
 
     def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        import torch
-
-        rows = []
-        for start in range(0, len(texts), _TEXT_BATCH):
-            inputs = {name: value.to(self._device) for name, value in self._tokens(texts[start : start + _TEXT_BATCH])}
-            with torch.inference_mode():
-                rows.append(self._rows(self._text_tower(**inputs), "text_embeds"))
-        return np.concatenate(rows)
+        tower = self._text_tower
+        assert tower is not None
+        fixed = self.plan.runtime is Runtime.OPENVINO
+        return self._batches[TowerName.TEXT].run(texts, lambda part: tower(self._tokens(part, fixed=fixed)))
 
     def _token_count(self, text: str) -> int:
         return len(self._tokenizer(self._cased(text), verbose=False)["input_ids"])
@@ -192,8 +241,8 @@ class CheckpointEncoder(ImageTextEncoder):
         # capitals; the other tokenizers lower them themselves.
         return text.lower() if "gemma" in type(self._tokenizer).__name__.lower() else text
 
-    def _tokens(self, texts: Sequence[str]) -> list[tuple[str, Any]]:
-        """The tensors the text tower reads."""
+    def _tokens(self, texts: Sequence[str], *, fixed: bool = False) -> dict[str, NDArray[np.int64]]:
+        """The arrays the text tower reads; `fixed` for a tower that was exported for texts of full length."""
         limit = self.max_text_length
         texts = [self._cased(text) for text in texts]
         for text in texts:
@@ -204,19 +253,12 @@ class CheckpointEncoder(ImageTextEncoder):
                 languages=self.languages,
                 encoder=self.spec.source,
             )
-        if self._model_type == "clip":
-            inputs = self._tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
-            return [("input_ids", inputs["input_ids"]), ("attention_mask", inputs["attention_mask"])]
+        padding: Any = "max_length"
+        if self._model_type == "clip" and not fixed:
+            padding = True
         # SigLIP was trained on full-length padding and pools the last position: shorter padding, or a mask that
-        # hides the padding, gives another vector without any error.
-        inputs = self._tokenizer(
-            list(texts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
-        )
-        return [("input_ids", inputs["input_ids"])]
-
-    @staticmethod
-    def _rows(output: Any, projected: str) -> NDArray[np.float32]:
-        rows = getattr(output, projected, None)
-        if rows is None:
-            rows = output.pooler_output
-        return np.asarray(rows.float().cpu().numpy(), dtype=np.float32)
+        # hides the padding, gives another vector without any error. CLIP looks at no token behind the end of the
+        # text, so at full length it needs no mask either.
+        inputs = self._tokenizer(list(texts), padding=padding, truncation=True, max_length=limit, return_tensors="np")
+        names = ("input_ids", "attention_mask") if padding is True else ("input_ids",)
+        return {name: np.asarray(inputs[name], dtype=np.int64) for name in names}

@@ -7,22 +7,26 @@ from typing import Final
 
 from .base import EncoderFacts, EncoderKind, EncoderSpec, ImageTextEncoder
 from .errors import EncoderUnavailable
+from .runtime.plan import REFERENCE, Form, Plan
 
 _READ_BYTES: Final = 1 << 20
 
 _lock = threading.Lock()
-_instances: dict[EncoderSpec, ImageTextEncoder] = {}
+_instances: dict[tuple[EncoderSpec, Form, bool], ImageTextEncoder] = {}
 
 
-def get_encoder(spec: EncoderSpec) -> ImageTextEncoder:
+def get_encoder(spec: EncoderSpec, *, plan: Plan = REFERENCE) -> ImageTextEncoder:
     """The encoder of this process for `spec`, made on first use; its towers are loaded when first needed.
 
-    Raises EncoderUnavailable if its files are missing or cannot be read.
+    Without a plan it is the reference, torch in float32. Of each form (full, 8-bit) a process holds one encoder: a new
+    plan takes the place of the old, whose towers are dropped once nobody uses them. Raises EncoderUnavailable if its
+    files are missing or cannot be read.
     """
+    key = (spec, plan.form, plan == REFERENCE)
     with _lock:
-        encoder = _instances.get(spec)
-        if encoder is None:
-            encoder = _instances[spec] = _make(spec)
+        encoder = _instances.get(key)
+        if encoder is None or encoder.plan != plan:
+            encoder = _instances[key] = make_encoder(spec, plan=plan)
         return encoder
 
 
@@ -88,11 +92,12 @@ def _files(spec: EncoderSpec) -> list[Path]:
     return checkpoint_files(spec)
 
 
-def _make(spec: EncoderSpec) -> ImageTextEncoder:
+def make_encoder(spec: EncoderSpec, *, plan: Plan = REFERENCE) -> ImageTextEncoder:
+    """An encoder of its own that the process does not remember. Raises EncoderUnavailable."""
     if spec.kind is EncoderKind.BUILTIN:
         from .builtin.encoder import BuiltinEncoder
 
-        return BuiltinEncoder(spec)
+        return BuiltinEncoder(spec, plan=plan)
     from .clip import CheckpointEncoder
 
-    return CheckpointEncoder(spec)
+    return CheckpointEncoder(spec, plan=plan)

@@ -1,22 +1,25 @@
-"""The built-in encoder in use: numpy for texts, torch for images. MODEL_CARD.md says how good it is."""
+"""The built-in encoder in use: numpy for texts, torch or OpenVINO for images. MODEL_CARD.md says how good it is."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagery.encoders.base import EncoderSpec, ImageTextEncoder
-from imagery.encoders.errors import EncoderMismatch
+from imagery.encoders.base import EncoderSpec, ImageInput, ImageTextEncoder, TowerName
+from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
+from imagery.encoders.runtime.plan import REFERENCE, Plan, Precision, Runtime
+from imagery.encoders.runtime.running import Batches, openvino_tower, stacked
+from imagery.encoders.runtime.towers import TorchTower, Tower
 
 from .files import facts, lender, tensors, weights_file
 from .pixels import normalised, pixel_block
 from .sentences import SentenceFeatures
 from .text_head import TextHead
 
-# Few enough that the maps stay near the processor.
-_IMAGE_BATCH: Final = 4
+if TYPE_CHECKING:
+    from imagery.encoders.runtime.export import Exportable
 
 
 class BuiltinEncoder(ImageTextEncoder):
@@ -25,24 +28,43 @@ class BuiltinEncoder(ImageTextEncoder):
     A text tower that was taught alone (`manage.py distill --text-only`) leaves the pictures to its teacher.
     """
 
-    def __init__(self, spec: EncoderSpec) -> None:
-        super().__init__(facts(spec))
+    def __init__(self, spec: EncoderSpec, *, plan: Plan = REFERENCE) -> None:
+        super().__init__(facts(spec), plan=plan)
+        self.spec = spec
         self._path = weights_file(spec)
         self._lender = lender(spec)
-        self._image_tower: Any = None
+        self._batches = Batches(plan, texts=False)
+        self._image_tower: Tower | None = None
         self._sentences: SentenceFeatures | None = None
         self._text_head: TextHead | None = None
 
-    def _load_image_tower(self) -> None:
-        if self._image_tower is not None:
-            return
+    def _load_image_tower(self) -> bool:
         if self._lender is not None:
-            from imagery.encoders.registry import get_encoder
-
-            teacher = get_encoder(self._lender.spec)
+            teacher = self._teacher()
+            before = teacher.loads[TowerName.IMAGE]
             teacher.load(image=True, text=False)
-            self._image_tower = teacher
-            return
+            return teacher.loads[TowerName.IMAGE] > before
+        if self._image_tower is not None:
+            return False
+        self._image_tower = self._runner()
+        return True
+
+    def _teacher(self) -> ImageTextEncoder:
+        from imagery.encoders.registry import get_encoder
+
+        assert self._lender is not None
+        return get_encoder(self._lender.spec)
+
+    def _runner(self) -> Tower:
+        if self.plan.runtime is Runtime.OPENVINO:
+            return openvino_tower(self.spec, self.plan, TowerName.IMAGE.value)
+        if self.plan.precision is not Precision.FLOAT32:
+            raise EncoderUnavailable("The built-in encoder's image tower runs in float32 only when torch runs it.")
+        import torch
+
+        return TorchTower(self._module().to(memory_format=torch.channels_last), device=self.plan.device)
+
+    def _module(self) -> Any:
         import torch
 
         from .model import ImageTower
@@ -56,26 +78,44 @@ class BuiltinEncoder(ImageTextEncoder):
             raise EncoderMismatch(
                 f"{self._path.name} does not fit this version of the project ({error}): restore the shipped file."
             ) from error
-        self._image_tower = tower.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        return tower.eval().requires_grad_(False)
 
-    def _load_text_tower(self) -> None:
+    def _load_text_tower(self) -> bool:
         if self._text_head is not None:
-            return
+            return False
         self._sentences = SentenceFeatures()
         self._text_head = TextHead(tensors(self._path, "text"))
+        return True
 
-    def _encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+    def _unload_image_tower(self) -> bool:
+        tower, self._image_tower = self._image_tower, None
+        return tower is not None
+
+    def _unload_text_tower(self) -> bool:
+        head, self._text_head, self._sentences = self._text_head, None, None
+        return head is not None
+
+    def exportable(self, tower: TowerName) -> "Exportable | None":
+        """See the base class; texts are numpy already, and a lender's tower is the lender's own affair."""
+        if tower is TowerName.TEXT or self._lender is not None:
+            return None
+        from imagery.encoders.runtime.export import Exportable
+
+        picture = Image.new("RGB", (2 * self.image_size, self.image_size), (90, 120, 60))
+        return Exportable(self._module(), stacked([self.image_input(picture)] * 2))
+
+    def _image_input(self, image: Image.Image) -> ImageInput:
         if self._lender is not None:
-            return np.asarray(self._image_tower.encode_images(images), dtype=np.float32)
-        import torch
+            return self._teacher().image_input(image)
+        pixels = normalised(pixel_block([image])[0].astype(np.float32))
+        return {"pixels": np.ascontiguousarray(pixels.transpose(2, 0, 1))}
 
-        rows = []
-        for start in range(0, len(images), _IMAGE_BATCH):
-            pixels = torch.from_numpy(pixel_block(images[start : start + _IMAGE_BATCH]))
-            block = normalised(pixels.permute(0, 3, 1, 2).float()).contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode():
-                rows.append(self._image_tower(block).numpy())
-        return np.concatenate(rows)
+    def _encode_inputs(self, inputs: Sequence[ImageInput]) -> NDArray[np.float32]:
+        if self._lender is not None:
+            return self._teacher().encode_inputs(inputs)
+        tower = self._image_tower
+        assert tower is not None
+        return self._batches.run(inputs, lambda part: tower(stacked(part)))
 
     def _token_count(self, text: str) -> int:
         assert self._sentences is not None

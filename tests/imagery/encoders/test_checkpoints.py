@@ -121,7 +121,7 @@ def test_one_tower_loads_without_the_other(checkpoint: Path) -> None:
     encoder.load(image=False)
     assert encoder._image_tower is None
     first = encoder._text_tower
-    names = [name for name, _ in first.named_parameters()]
+    names = [name for name, _ in first.module.named_parameters()]
     assert not [name for name in names if "vision" in name or "patch_embedding" in name]
     encoder.load(image=False)
     assert encoder._text_tower is first

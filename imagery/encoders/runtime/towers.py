@@ -1,0 +1,119 @@
+"""A tower ready to compute: named arrays in, rows out. One class for each library."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .artefact import Artefact
+from .memory import pages_release
+from .plan import Plan, Precision, this_machine
+
+Inputs = Mapping[str, NDArray[Any]]
+
+# Values of one scale when activations are rounded to 8 bits; that many columns of a row share it.
+_QUANTISATION_GROUP: Final = 256
+_BFLOAT16_FEATURES: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+# The names of the rows in what transformers' towers return, best first; None is the bare tensor of our own.
+_ROWS: Final = ("image_embeds", "text_embeds", "pooler_output")
+
+_core_lock = threading.Lock()
+_core: Any = None
+
+
+class Tower(Protocol):
+    """Computes rows of any length, float32. Safe to call from several threads, which wait for each other."""
+
+    def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
+        """``inputs``: arrays (n, ...) by the tower's own names, n at least 1. Returns (n, dimension)."""
+
+
+class TorchTower:
+    """A torch module in evaluation mode on its device."""
+
+    def __init__(self, module: Any, *, device: str = "cpu", dtype: str = Precision.FLOAT32) -> None:
+        import torch
+
+        self.module = module.to(device).eval().requires_grad_(False)
+        self._device, self._dtype = device, getattr(torch, dtype)
+
+    def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
+        import torch
+
+        tensors = {}
+        for name, array in inputs.items():
+            tensor = torch.from_numpy(np.ascontiguousarray(array))
+            dtype = self._dtype if tensor.is_floating_point() else tensor.dtype
+            tensors[name] = tensor.to(device=self._device, dtype=dtype)
+        with torch.inference_mode():
+            return np.asarray(rows_of(self.module(**tensors)).float().cpu().numpy(), dtype=np.float32)
+
+
+def rows_of(output: Any) -> Any:
+    """The (n, d) tensor in what a tower returned."""
+    for name in _ROWS:
+        rows = getattr(output, name, None)
+        if rows is not None:
+            return rows
+    return output
+
+
+class OpenvinoTower:
+    """A tower that was exported to disk, compiled for this processor.
+
+    The processor's own packing of the weights is in private memory, in the precision of the arithmetic; the file's
+    pages are mapped, shared by all processes, and let go once they have been packed.
+    """
+
+    def __init__(self, artefact: Artefact, plan: Plan) -> None:
+        self._compiled = openvino_core().compile_model(str(artefact.graph), "CPU", _configuration(plan))
+        # By position: the library may give an input further names.
+        self._positions = {name: index for index, name in enumerate(artefact.note["inputs"])}
+        self._request = self._compiled.create_infer_request()
+        self._weights = artefact.weights
+        self._lock = threading.Lock()
+        self._shapes: set[tuple[int, ...]] = set()
+
+    def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
+        arrays = {self._positions[name]: np.ascontiguousarray(array) for name, array in inputs.items()}
+        shape = next(iter(arrays.values())).shape
+        with self._lock:  # One request: its working memory is held once, whatever the number of threads.
+            output = self._request.infer(arrays, share_inputs=True)
+            rows = np.array(output[0], dtype=np.float32)
+            if shape not in self._shapes:  # A new shape may have read weights again to pack them.
+                self._shapes.add(shape)
+                pages_release(self._weights)
+        return rows
+
+
+def openvino_core() -> Any:
+    """The library's entrance, one in a process."""
+    global _core
+    with _core_lock:
+        if _core is None:
+            import openvino
+
+            _core = openvino.Core()
+        return _core
+
+
+def _configuration(plan: Plan) -> dict[str, Any]:
+    half = plan.precision is Precision.BFLOAT16 or (plan.precision is Precision.INT8 and has_bfloat16())
+    configuration: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        # Bound to cores, a web process and a worker would share one core and leave the next one idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if plan.precision is Precision.INT8:
+        configuration["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _QUANTISATION_GROUP
+    if plan.threads:
+        configuration["INFERENCE_NUM_THREADS"] = plan.threads
+    return configuration
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 itself; otherwise it would be imitated, slowly."""
+    return bool(_BFLOAT16_FEATURES & set(this_machine().features))

@@ -14,6 +14,14 @@ def encoder_spec(encoder: Encoder) -> EncoderSpec:
     return EncoderSpec(kind=EncoderKind(encoder.kind), source=encoder.source, revision=revision)
 
 
+def revision_resolve(spec: EncoderSpec) -> str:
+    """Return the commit that a hub's revision means now ("" for files). Raises InvalidInput (field ``source``)."""
+    try:
+        return registry.resolved_revision(spec)
+    except (errors.EncoderUnavailable, errors.EncoderMismatch) as error:
+        raise InvalidInput(error.message, code=error.code, field="source") from error
+
+
 def files_read(spec: EncoderSpec) -> tuple[EncoderFacts, str]:
     """Return the facts and the checksum. Raises InvalidInput (field ``source``) for files that cannot be used."""
     try:

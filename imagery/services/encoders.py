@@ -1,6 +1,8 @@
 """Encoders as rows: registering one, which is in use, and reaching its model."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -9,11 +11,19 @@ from django.utils.translation import gettext as _
 from imagery.encoders import errors, registry
 from imagery.encoders.base import EncoderKind, EncoderSpec, ImageTextEncoder
 from imagery.encoders.builtin.files import NAME as BUILTIN_NAME
+from imagery.encoders.prompts import default_prompts
 from imagery.models import Encoder
 from imagery.models.encoder import HEAVY_FIELDS
-from imagery.services.encoder_files import calibration_of, encoder_spec, files_read, files_read_or_unavailable
+from imagery.services.encoder_files import (
+    calibration_of,
+    encoder_spec,
+    files_read,
+    files_read_or_unavailable,
+    revision_resolve,
+)
 from imagery.services.fill import encoder_fill_pause
 from imagery.services.partitions import partition_create
+from imagery.services.runtime import encoder_runtime_plan
 from imagery.services.switch import encoder_activate
 from rsportal.errors import InvalidInput, Unavailable
 
@@ -28,12 +38,15 @@ __all__ = [
 ]
 
 
-def encoder_register(*, name: str, kind: str, source: str, revision: str = "") -> Encoder:
+def encoder_register(
+    *, name: str, kind: str, source: str, revision: str = "", runtime: dict[str, Any] | None = None
+) -> Encoder:
     """Read what the encoder's files say and store it as a row with an empty partition for its vectors.
 
     ``kind`` is a value of ``Encoder.Kind``; ``source`` is a folder or hub id (transformers) or the name of shipped
-    weights (builtin). Loads no model. Raises InvalidInput (field ``name``, ``kind`` or ``source``) for values that
-    cannot be used or files that are missing.
+    weights (builtin). A branch or tag of a hub is pinned to the commit it means now. ``runtime`` is what the row
+    begins with, such as ``{"form": "int8"}``. Loads no model. Raises InvalidInput (field ``name``, ``kind`` or
+    ``source``) for values that cannot be used or files that are missing.
     """
     if kind not in Encoder.Kind.values:
         raise InvalidInput(
@@ -44,17 +57,21 @@ def encoder_register(*, name: str, kind: str, source: str, revision: str = "") -
     if kind == Encoder.Kind.TRANSFORMERS and (folder := Path(source).expanduser()).is_dir():
         source = str(folder.resolve())
     spec = EncoderSpec(kind=EncoderKind(kind), source=source, revision=revision)
-    facts, checksum = files_read(spec)
+    resolved = revision_resolve(spec)
+    facts, checksum = files_read(replace(spec, revision=resolved or revision))
     encoder = Encoder(
         name=name,
         kind=kind,
         source=source,
         revision=revision,
+        resolved_revision=resolved,
         checksum=checksum,
         dimension=facts.dimension,
         image_size=facts.image_size,
         languages=list(facts.languages),
         calibration=calibration_of(facts),
+        prompts=default_prompts(kind=kind, languages=facts.languages),
+        runtime=runtime or {},
     )
     try:
         encoder.full_clean()
@@ -123,7 +140,7 @@ def encoder_instance(encoder: Encoder) -> ImageTextEncoder:
     Raises Unavailable when its files are missing or give vectors of another dimension.
     """
     try:
-        instance = registry.get_encoder(encoder_spec(encoder))
+        instance = registry.get_encoder(encoder_spec(encoder), plan=encoder_runtime_plan(encoder))
     except (errors.EncoderUnavailable, errors.EncoderMismatch) as error:
         raise Unavailable(error.message, code=error.code) from error
     if instance.dimension != encoder.dimension:

@@ -1,16 +1,13 @@
 """Encoders as rows: registering real checkpoints, switching, and what is refused."""
 
-import io
-import threading
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from imagery.encoders import builtin
 from imagery.encoders.registry import forget
-from imagery.models import Embedding, Encoder
+from imagery.models import Encoder, EncoderFill, Scene
 from imagery.services.encoders import (
     builtin_encoder_ensure,
     encoder_activate,
@@ -84,22 +81,6 @@ def test_what_cannot_be_registered_names_the_field(siglip, tmp_path):
 
 
 @pytest.mark.django_db
-def test_activation_switches_and_keeps_the_vectors(siglip, clip):
-    first, second = _register(siglip, "first"), _register(clip, "second")
-    with pytest.raises(Unavailable, match="No encoder is active"):
-        encoder_active()
-    encoder_activate(encoder=first)
-    factories.make_scene(vector=factories.axis(0, 32))
-    activated = encoder_activate(encoder=second)
-    assert encoder_active() == second and activated.activated_at is not None
-    assert Encoder.objects.get(name="first").state == Encoder.State.RETIRED
-    assert Embedding.objects.filter(encoder=first).count() == 1
-    again = encoder_activate(encoder=second)
-    assert again.activated_at == activated.activated_at
-    assert encoder_activate(encoder=first).state == Encoder.State.ACTIVE
-
-
-@pytest.mark.django_db
 def test_missing_or_changed_files_are_not_activated(siglip, clip, tmp_path):
     active = encoder_activate(encoder=_register(siglip, "good"))
     folder = _copy(siglip, tmp_path / "copy")
@@ -136,28 +117,6 @@ def test_the_database_refuses_two_active_encoders():
     other.state = Encoder.State.ACTIVE
     with pytest.raises(IntegrityError), transaction.atomic():
         other.save()
-
-
-@pytest.mark.django_db
-def test_the_command_lists_adds_and_activates(siglip, tmp_path):
-    def call(*args: str) -> tuple[str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        call_command("encoder", *args, stdout=out, stderr=err)
-        return out.getvalue(), err.getvalue()
-
-    assert "encoder ensure" in call("list")[0]
-    assert "vectors of 32 numbers" in call("add", "tiny", "--source", str(siglip))[0]
-    factories.make_scene(encoder=Encoder.objects.get(), vector=factories.axis(0, 32))
-    factories.make_scene(encoder=factories.make_encoder(active=False))
-    out, err = call("activate", "tiny")
-    assert "tiny is active; 1 of 2 scenes" in out
-    assert err == "" and "1 scenes are queued" in out
-    listed = next(line for line in call("list")[0].splitlines() if line.startswith("tiny"))
-    assert "active" in listed and "1 vectors" in listed
-    with pytest.raises(CommandError, match="no encoder 'nothing'"):
-        call("activate", "nothing")
-    with pytest.raises(CommandError, match=r"no config\.json"):
-        call("add", "bad", "--source", str(tmp_path))
 
 
 @_needs_weights
@@ -198,31 +157,12 @@ def test_new_weights_of_the_built_in_encoder_are_another_encoder():
     """Vectors of the weights before stay under their own row, so that the two are never compared."""
     old = builtin_encoder_ensure()
     Encoder.objects.filter(pk=old.pk).update(checksum="0" * 64)
+    factories.make_scene(encoder=old, vector=factories.axis(0, old.dimension))
     new = builtin_encoder_ensure()
     assert new.pk != old.pk and new.name.startswith("builtin-")
     assert encoder_active() == new
     assert builtin_encoder_ensure() == new
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_switches_at_once_leave_one_active(siglip, clip):
-    encoders = [_register(siglip, "first"), _register(clip, "second")]
-    start = threading.Barrier(6)
-    errors: list[BaseException] = []
-
-    def switch(encoder: Encoder) -> None:
-        try:
-            start.wait(timeout=20)
-            encoder_activate(encoder=encoder)
-        except BaseException as error:  # noqa: BLE001 - whatever happens in a thread must fail the test
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=switch, args=(encoders[n % 2],)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not errors
-    assert Encoder.objects.filter(state=Encoder.State.ACTIVE).count() == 1
+    assert EncoderFill.objects.get(encoder=new).state == EncoderFill.State.RUNNING
+    fill = EncoderFill.objects.get(encoder=old)
+    assert fill.state == EncoderFill.State.PAUSED and "no longer shipped" in fill.reason
+    assert Scene.objects.ready().count() == 1

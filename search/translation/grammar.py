@@ -226,10 +226,11 @@ class Clause:
                 # 两岸绿色, green on both sides; but 悬崖下狭窄的海滩 is a narrow beach that lies there.
                 extra = 9 if verb.kind is Kind.ADJECTIVE and place[1].object is not None else 1
                 found.append((place[0] + extra, (replace(place[1], verb=verb.term.english, vessel=verb.term.vessel),)))
-            if verb.kind is Kind.LINK and verb.term.english != "being":
+            if verb.kind is Kind.LINK:
                 cost, inside = self._noun(middle + 1, end)
                 if inside is not None:  # 铁轨上方有屋顶的: with a roof above the rails
-                    found.append((place[0] + cost + 1, (Post(verb.term.english, inside.plus(place[1])),)))
+                    preposition = "with" if verb.term.english == "being" else verb.term.english
+                    found.append((place[0] + cost + 1, (Post(preposition, inside.plus(place[1])),)))
         if isinstance(thing[1], Noun) and thing[1].spot and middle + 1 == end and verb.kind is Kind.PLACE:
             found.append((thing[0] + 3, (Post(thing[1].spot, thing[1], verb.term.english, verb.term.vessel),)))
         if thing[1] is not None:

@@ -9,6 +9,8 @@ from search.translation.lexer import Token
 
 _WATERS: Final = ("water", "river", "stream", "sea", "ocean", "lake", "strait", "canal", "bay", "railway track", "road")
 _SPANS: Final = ("bridge", "overpass", "viaduct", "highway interchange")
+_EVENTS: Final = ("flood", "earthquake", "landslide", "fire", "tsunami", "cyclone", "tornado", "debris flow", "spill",
+                  "sandstorm", "avalanche", "collapse")  # fmt: skip
 _OF_ONE: Final = ("a single", "another")
 _OF_MASS: Final = {"many": "much", "a few": "little", "several": "some"}
 _ALONE: Final = {
@@ -44,6 +46,8 @@ class Post:
         preposition = self.preposition
         if self.object is not None and not target:
             return self.verb  # Beside something that is not understood.
+        if self.object is not None and self.object.names_any(_EVENTS):
+            preposition = {"behind": "after", "in front of": "before"}.get(preposition, preposition)
         if preposition == "on" and head is not None and head.singular.endswith(_SPANS):
             preposition = "over" if self.object is not None and self.object.names_any(_WATERS) else preposition
         if self.object is None and preposition:

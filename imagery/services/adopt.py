@@ -8,21 +8,21 @@ from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 from imagery.models import Embedding, Encoder, Tile
 from imagery.services.encoders import encoder_spec
 from imagery.services.partitions import partition_create
-from rsportal.errors import Unavailable
 
 
 def encoder_lenders(*, encoder: Encoder) -> list[Encoder]:
     """Return the registered encoders whose files read the pictures for this one; mostly none.
 
     Only a text tower that was taught alone (``manage.py distill --text-only``) has any. Vectors of another form (8-bit)
-    are not those the tower would give. Raises Unavailable when the encoder's files are missing.
+    are not those the tower would give. Of an encoder whose files are missing it cannot be told: whoever loads it next
+    says so.
     """
     if encoder.kind != Encoder.Kind.BUILTIN:
         return []
     try:
         lending = lender(encoder_spec(encoder))
-    except (EncoderUnavailable, EncoderMismatch) as error:
-        raise Unavailable(error.message, code=error.code) from error
+    except (EncoderUnavailable, EncoderMismatch):
+        return []
     if lending is None:
         return []
     same = Encoder.objects.filter(
@@ -34,7 +34,7 @@ def encoder_lenders(*, encoder: Encoder) -> list[Encoder]:
 def vectors_adopt(*, encoder: Encoder) -> int:
     """Copy the vectors of those who read this encoder's pictures, where it has none; return how many were copied.
 
-    One statement an encoder, about a minute for a million tiles; harmless to repeat. Raises Unavailable.
+    One statement an encoder, about a minute for a million tiles; harmless to repeat.
     """
     copied = 0
     for row in encoder_lenders(encoder=encoder):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from imagery.models import Embedding, Encoder, EncoderFill, FillItem, Scene, Tile
 from imagery.models.encoder import HEAVY_FIELDS
 from imagery.querysets import SceneQuerySet
+from imagery.services.adopt import vectors_adopt
 from imagery.services.partitions import partition_create
 from imagery.services.queue import fill_enqueue
 from rsportal.errors import Conflict
@@ -80,6 +81,7 @@ def fill_plan(fill_id: int) -> None:
         fill = EncoderFill.objects.select_related("encoder").filter(pk=fill_id, planned_at=None).first()
         if fill is None:
             return
+        vectors_adopt(encoder=fill.encoder)
         scenes = scenes_without_vectors(fill.encoder).order_by("created_at", "pk").values("pk")
         inner, parameters = scenes.query.sql_with_params()
         cursor.execute(

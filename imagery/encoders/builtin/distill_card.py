@@ -20,7 +20,7 @@ _AGREEMENTS: Final = {
     "chinese_cosine": "mean cosine of Chinese renderings to the teacher's English captions",
     "chinese_explained": "share of their variance that it explains",
     "overlap": "of the teacher's first ten pictures for a caption, found by the student",
-    "cross_overlap": "the same, where the student's text searches the teacher's pictures",
+    "cross_overlap": "of the teacher's first ten pictures, found by the student's text among the teacher's pictures",
 }
 
 _START: Final = {"builtin": "the shipped built-in encoder", "imagenet": "ImageNet weights"}

@@ -6,12 +6,17 @@ import numpy as np
 from django.db import DatabaseError
 from numpy.typing import NDArray
 
-from imagery.encoders import adapter, registry
+from imagery.encoders import registry
 from imagery.encoders.base import EncoderKind, EncoderSpec
 from imagery.encoders.builtin.files import NAME as BUILTIN_NAME
+from imagery.encoders.prompts import default_prompts
+from imagery.encoders.texts import text_vector
 from imagery.models import Encoder
+from imagery.services.adapters import adapted_texts_encode, texts_adapt
 from imagery.services.encoders import encoder_instance
 from rsportal.errors import InvalidInput
+from search.encode_query import query_text_normalise
+from search.translation import search_words
 
 TextEncoding = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -39,7 +44,8 @@ def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
                 '"manage.py migrate", or measure --encoder builtin, which needs none.',
                 field="encoder",
             ) from error
-        return _shipped(), "The database cannot be read, so the shipped weights are measured without an adapter."
+        reason = str(error).splitlines()[0]
+        return _shipped(), f"The database cannot be read ({reason}): the shipped weights are measured as they are."
     if row is None:
         have = ", ".join(Encoder.objects.values_list("name", flat=True)) or "none"
         raise InvalidInput(f"There is no encoder {name!r}. Registered: {have}.", field="encoder")
@@ -47,14 +53,20 @@ def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
 
 
 def caption_encoding(encoder: Encoder) -> TextEncoding:
-    """Whole captions: the text as it is, and the encoder's adapter."""
-    model = encoder_instance(encoder)
-    return lambda texts: adapter.apply(model.encode_texts(texts), encoder.adapter)
+    """Whole captions, as the papers encode them: the text as it is; and the encoder's adapter."""
+    return lambda texts: adapted_texts_encode(encoder=encoder, texts=texts)
 
 
 def phrase_encoding(encoder: Encoder) -> TextEncoding:
-    """Short phrases, as a search encodes them."""
-    return caption_encoding(encoder)
+    """Short phrases, as a search encodes them: translated if need be, in the encoder's prompts, with its adapter."""
+    model = encoder_instance(encoder)
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        words = [search_words(text=query_text_normalise(text), encoder=encoder).text for text in texts]
+        rows = np.stack([text_vector(model, text, prompts=encoder.prompts).vector for text in words])
+        return texts_adapt(encoder=encoder, vectors=rows)
+
+    return encode
 
 
 def _shipped() -> Encoder:
@@ -69,4 +81,5 @@ def _shipped() -> Encoder:
         dimension=facts.dimension,
         image_size=facts.image_size,
         languages=list(facts.languages),
+        prompts=default_prompts(kind=Encoder.Kind.BUILTIN, languages=facts.languages),
     )

@@ -128,7 +128,9 @@ def texts_encode(
     texts: Sequence[str],
     progress: Progress | None = None,
 ) -> EncodedTexts:
-    """Encode each text once, equal ones to equal rows. One in a language the encoder cannot read is refused."""
+    """Encode each text once, equal ones to equal rows. One that cannot be read (UnsupportedLanguage, InvalidInput) is
+    refused.
+    """
     distinct = list(dict.fromkeys(texts))
     vectors = np.zeros((len(distinct), dimension), dtype=np.float32)
     reasons: dict[str, str] = {}
@@ -138,11 +140,11 @@ def texts_encode(
             part = distinct[start : start + _TEXT_BATCH]
             try:
                 vectors[start : start + len(part)] = encode(part)
-            except UnsupportedLanguage:
+            except (UnsupportedLanguage, InvalidInput):
                 for row, text in enumerate(part, start=start):
                     try:
                         vectors[row] = encode([text])[0]
-                    except UnsupportedLanguage as error:
+                    except (UnsupportedLanguage, InvalidInput) as error:
                         reasons[text] = error.message
             yield len(part)
 

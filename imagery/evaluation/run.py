@@ -101,8 +101,8 @@ def evaluate(
     """Measure an encoder on captioned pictures and judged phrases.
 
     ``encode_captions`` and ``encode_phrases`` turn texts into unit rows of the encoder's space; what they cannot read
-    (UnsupportedLanguage) is left out and counted. Raises InvalidInput (field ``images`` or ``captions``) if nothing
-    is left to measure, and what the encoder raises.
+    (UnsupportedLanguage, InvalidInput) is left out and counted. Raises InvalidInput (field ``images`` or
+    ``captions``) if nothing is left to measure, and what the encoder raises.
     """
     encoded = pictures_encode(
         model=model, folder=folder, filenames=[picture.filename for picture in pictures], progress=progress

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from django.db import transaction
@@ -23,7 +23,7 @@ _matrices: dict[str, NDArray[np.float32]] = {}
 _lock = threading.Lock()
 
 
-def texts_encode(*, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+def adapted_texts_encode(*, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the unit rows (n, dimension) of texts under the encoder, its adapter included.
 
     Raises what the encoder raises, and Unavailable when the adapter is damaged or was changed this moment.
@@ -49,7 +49,7 @@ def adapter_store(*, encoder: Encoder, learned: Learned, trained_on: str) -> Enc
     if not learned.helps:
         raise Conflict(_("The adapter does not help, so it is not kept."), code="no_gain")
     content = adapter.pack(learned.matrix)
-    facts = {
+    facts: dict[str, Any] = {
         "checksum": adapter.checksum(content),
         "dimension": encoder.dimension,
         "share": learned.recipe.share,

@@ -11,6 +11,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from imagery.models import Scene, Tile
+from imagery.services.adapters import calibration_in_use
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
@@ -94,7 +95,7 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
         if cut.cut_to > ranking.cut_to:
             _settle(ranking, cut)
     ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
-    words = bands(ranking.scores, ranking.encoder.calibration)
+    words = bands(ranking.scores, calibration_in_use(ranking.encoder))
     line = weaker_from(words)
     hits = [
         Hit(

@@ -85,8 +85,8 @@ class Command(BaseCommand):
         named = {name: count for name, count in captions.splits.items() if name is not None}
         if split is None and named:
             counts = ", ".join(f"{name} ({count:,})" for name, count in sorted(named.items()))
-            all_of = "all pictures are used; --split NAME takes one" if len(named) > 1 else "it is used"
-            self.stderr.write(f"The file has the split{'s' if len(named) > 1 else ''} {counts}: {all_of}.")
+            choice = "all of them are used; --split NAME takes one" if len(named) > 1 else "all of it is used"
+            self.stderr.write(f"Splits in the file: {counts}; {choice}.")
 
     def _name(self, what: str, things: Iterable[tuple[int | str, str]]) -> None:
         rows = list(things)

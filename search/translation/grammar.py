@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from search.translation.combine import (
+    attributes_alone,
+    attributes_joined,
+    items_of,
+    owned,
+    verb_attribute,
+    with_object,
+)
 from search.translation.english import joined
 from search.translation.glossary import Kind
 from search.translation.lexer import Token
-from search.translation.phrases import Adjective, Attribute, Listed, Noun, Phrase, Post, counted
+from search.translation.phrases import Adjective, Attribute, Listed, Noun, Post, counted
 
 MAX_WORDS: Final = 24
 """Longer clauses are read in pieces: the work grows with the cube of their length."""
@@ -93,14 +101,14 @@ class Clause:
             found.append((cost + before + 2 + 2 * isinstance(head, Listed), head.plus(*attributes)))
         before, owner = self._noun(start, de)
         if owner is not None:
-            found.append((cost + before + 3 + 2 * isinstance(head, Listed), _owned(head, owner)))
+            found.append((cost + before + 3 + 2 * isinstance(head, Listed), owned(head, owner)))
         return found
 
     def _side_by_side(self, start: int, middle: int, end: int) -> list[_Reading]:
         left, right = self._noun(start, middle), self._noun(middle + 1, end)
         if left[1] is None or right[1] is None:
             return []
-        items = [*_items(left[1]), *_items(right[1])]
+        items = [*items_of(left[1]), *items_of(right[1])]
         word = self._words[middle].term.english
         words = [right[1].conjunction] if isinstance(right[1], Listed) else []
         return [(left[0] + right[0] + 3, Listed(tuple(items), (words or [word])[0]))]
@@ -152,7 +160,7 @@ class Clause:
         if first.kind is Kind.LINK and end - start > 1:
             cost, thing = self._noun(start + 1, end)
             if thing is not None and first.term.english != "being":
-                found.append((cost, (_with(first, thing),)))
+                found.append((cost, (with_object(first, thing),)))
             cost, described = self._adjectives(start + 1, end)
             if described is not None and first.term.english == "being":
                 found.append((cost, described))
@@ -188,7 +196,7 @@ class Clause:
         first, found = self._words[start], []
         alone = end - start == 1
         if alone and first.kind in (Kind.PLACE, Kind.ACT):
-            found.append((1, (_verb(first),)))
+            found.append((1, (verb_attribute(first),)))
         elif alone and first.kind is Kind.PASSIVE:
             found.append((1, (Adjective(first.term.english.split()[0], -1),)))
         elif first.kind is Kind.PLACE:
@@ -241,7 +249,7 @@ class Clause:
         if verb.kind is Kind.CONJUNCTION and middle + 1 < end:
             right = self._attributes(middle + 1, end)
             if left[1] is not None and right[1] is not None:
-                found.append((left[0] + right[0] + 2, _and(left[1], right[1])))
+                found.append((left[0] + right[0] + 2, attributes_joined(left[1], right[1])))
         return found
 
     def _said_of(self, thing: _Reading, middle: int, end: int) -> list[_Reading]:
@@ -251,7 +259,7 @@ class Clause:
         if verb.kind is Kind.LINK and verb.term.english == "being":
             cost, what = self._noun(middle + 1, end)
             if what is not None:
-                found.append((thing[0] + cost + 2, (Post("with", _owned(thing[1], what)),)))
+                found.append((thing[0] + cost + 2, (Post("with", owned(thing[1], what)),)))
         if verb.kind is Kind.QUANTITY and middle + 1 == end:
             found.append((thing[0] + 2, (Post("with", counted(thing[1], verb, None)),)))
         cost, described = self._attributes(middle, end)
@@ -318,7 +326,7 @@ class Clause:
         found: list[_Reading] = [] if whole is None else [(cost, whole.written())]
         cost, attributes = self._attributes(start, end)
         if attributes is not None:
-            found.append((cost + 6, _bare(attributes)))
+            found.append((cost + 6, attributes_alone(attributes)))
         if end - start == 1:
             token = self._words[start]
             text = token.term.english if token.kind in (Kind.QUANTITY, Kind.NUMBER, Kind.LINK) else ""
@@ -377,51 +385,3 @@ class Clause:
             return found
         found.append((cost + more + 2, thing.plus(replace(place, verb=verb.term.english, vessel=verb.term.vessel))))
         return found
-
-
-def _items(phrase: Phrase) -> tuple[Phrase, ...]:
-    return phrase.items if isinstance(phrase, Listed) else (phrase,)
-
-
-def _verb(token: Token) -> Attribute:
-    text = token.term.english
-    return Post("", None, text) if " " in text else Adjective(text, -1)
-
-
-def _owned(head: Phrase, owner: Phrase) -> Phrase:
-    """A的B: B with A for parts and materials' looks, else B of A."""
-    part = all(isinstance(item, Noun) and item.is_part for item in _items(owner))
-    spot = owner.spot if isinstance(owner, Noun) else ""
-    return head.plus(Post("with" if part else spot or "of", owner))
-
-
-def _with(link: Token, thing: Phrase) -> Post:
-    """停着卡车: with parked trucks."""
-    preposition, _, posture = link.term.english.partition(" ")
-    if preposition != "with" or not posture:
-        return Post(link.term.english, thing)
-    vessel = posture == "parked" and isinstance(thing, Noun) and thing.is_vessel
-    return Post("with", thing.plus(Adjective("moored" if vessel else posture, -1)))
-
-
-def _and(left: tuple[Attribute, ...], right: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-    last, first = left[-1], right[0]
-    plain = isinstance(last, Post) and isinstance(first, Post) and last.object is None and first.object is None
-    if isinstance(last, Adjective) and isinstance(first, Adjective):
-        return (*left[:-1], Adjective(f"{last.text} and {first.text}", last.rank), *right[1:])
-    if isinstance(last, Adjective) and isinstance(first, Post) and first.object is None:
-        return (*left[:-1], replace(first, verb=joined(last.text, "and", first.verb)))
-    if isinstance(last, Post) and isinstance(first, Adjective) and last.object is None:
-        return (*left[:-1], replace(last, after=joined(last.after, "and", first.text)), *right[1:])
-    if plain and isinstance(last, Post) and isinstance(first, Post):
-        return (*left[:-1], replace(last, after=joined(last.after, "and", first.verb)), *right[1:])
-    return (*left, *right)
-
-
-def _bare(attributes: tuple[Attribute, ...]) -> str:
-    """Attributes of nothing: their own words."""
-    texts = [a.text for a in attributes if isinstance(a, Adjective)]
-    return joined(*texts, *(post.written() for post in attributes if isinstance(post, Post)))
-
-
-__all__ = ["MAX_WORDS", "Clause"]

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -63,12 +64,16 @@ class MarianTranslator:
         if self._loaded is None:
             folder = self._folder()
             import torch
+            from safetensors import SafetensorError
             from transformers import MarianMTModel, MarianTokenizer
 
             try:
-                tokenizer = MarianTokenizer.from_pretrained(folder, local_files_only=True)
+                with warnings.catch_warnings():
+                    # It recommends a package that tidies punctuation; queries have next to none.
+                    warnings.simplefilter("ignore")
+                    tokenizer = MarianTokenizer.from_pretrained(folder, local_files_only=True)
                 model = MarianMTModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-            except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
+            except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError) as error:
                 raise Unavailable(
                     f"The translation model {self.source} (RSPORTAL_TRANSLATOR) cannot be loaded "
                     f"({type(error).__name__}): it must be a MarianMT checkpoint with its tokenizer.",

@@ -53,7 +53,9 @@ def search_words(*, text: str, encoder: Encoder, translation: str = "") -> Searc
     """
     if translation:
         return SearchWords(text=translation, translation=translation)
-    _refuse_foreign(text, encoder)
+    if script := foreign_script(text):
+        _refuse_foreign(script, encoder)
+        return SearchWords(text=text)
     if reads_chinese(encoder.languages) or not HAN.search(text):
         return SearchWords(text=text)
     reading = translate_by_glossary(text)
@@ -76,9 +78,8 @@ def marian(source: str) -> MarianTranslator | None:
     return MarianTranslator(source) if source else None
 
 
-def _refuse_foreign(text: str, encoder: Encoder) -> None:
-    script = foreign_script(text)
-    if script and not reads_script(script, encoder.languages):
+def _refuse_foreign(script: str, encoder: Encoder) -> None:
+    if not reads_script(script, encoder.languages):
         raise InvalidInput(
             _("This looks like %(language)s or a language written like it. Searches are understood in: %(known)s.")
             % {"language": script_name(script), "known": languages_read(encoder.languages)},

@@ -1,5 +1,7 @@
 """How Chinese is read: words, numbers, order, and what is promised of any text."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,7 +57,7 @@ def test_the_longest_words_are_taken(run):
     words = glossary()
     cut = segments(run, words)
     assert "".join(cut) == run
-    for left, right in zip(cut, cut[1:], strict=False):
+    for left, right in itertools.pairwise(cut):
         known = left in words and right in words
         assert not (known and left + right in words), (left, right)
 
@@ -102,15 +104,20 @@ def test_a_text_without_chinese_stays_as_it_is():
 
 
 def test_traditional_characters_are_read_like_simplified_ones():
-    for traditional, plain in (("機場", "机场"), ("圓形廣場", "圆形广场"), ("鐵路橋", "铁路桥"), ("著名的雲", "着名的云")):
+    for traditional, plain in (
+        ("機場", "机场"),
+        ("圓形廣場", "圆形广场"),
+        ("鐵路橋", "铁路桥"),
+        ("著名的雲", "着名的云"),
+    ):
         assert simplified(traditional) == plain
         assert translate_by_glossary(traditional) == translate_by_glossary(plain)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("三", 3), ("十", 10), ("二十五", 25), ("一百零二", 102), ("两千", 2_000), ("三万五千", 35_000), ("二〇二四", 2_024),
-     ("十五", 15), ("山", None), ("", None)],
+    [("三", 3), ("十", 10), ("二十五", 25), ("一百零二", 102), ("两千", 2_000), ("三万五千", 35_000),
+     ("二〇二四", 2_024), ("十五", 15), ("山", None), ("", None)],
 )  # fmt: skip
 def test_numerals(text, value):
     assert numeral_value(text) == value

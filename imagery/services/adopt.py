@@ -6,7 +6,7 @@ from imagery.encoders.base import EncoderKind
 from imagery.encoders.builtin.files import lender
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 from imagery.models import Embedding, Encoder, Tile
-from imagery.services.encoders import encoder_spec
+from imagery.services.encoder_files import encoder_spec
 from imagery.services.partitions import partition_create
 
 

@@ -1,6 +1,7 @@
 """The built-in encoder in use: numpy for texts, torch or OpenVINO for images. MODEL_CARD.md says how good it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,9 @@ class BuiltinEncoder(ImageTextEncoder):
         from imagery.encoders.registry import get_encoder
 
         assert self._lender is not None
-        return get_encoder(self._lender.spec)
+        # Under its own checksum, so that its exported tower is one with that of the teacher's own row.
+        plan = replace(self.plan, checksum=self._lender.checksum) if self.plan.checksum else self.plan
+        return get_encoder(self._lender.spec, plan=plan)
 
     def _runner(self) -> Tower:
         if self.plan.runtime is Runtime.OPENVINO:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from imagery.encoders import registry
 from imagery.encoders.builtin.distill_options import CACHED_BLOCKS, LAST_BLOCK, STARTS, DistillOptions
 from imagery.encoders.builtin.files import NAME as BUILTIN
-from imagery.services.teacher import teacher_spec
+from imagery.services.teacher import teacher_find
 from rsportal.errors import InvalidInput, RsportalError
 
 _HELP: Final = {
@@ -69,7 +69,7 @@ for each view of a picture 31 kB and the teacher's vector."""
             raise CommandError(error.message) from error
 
     def _handle(self, options: dict[str, Any]) -> None:
-        spec = teacher_spec(name=options["teacher"])
+        spec, plan = teacher_find(name=options["teacher"])
         name = Path(spec.source).name if "/" in options["teacher"] else options["teacher"]
         out = (options["out"] or settings.VAR_DIR / "distilled" / name).resolve()
         if Path(spec.source) == out:
@@ -84,7 +84,9 @@ for each view of a picture 31 kB and the teacher's vector."""
         from imagery.encoders.builtin.distillation import Distillation
         from imagery.encoders.builtin.teacher import Teacher
 
-        teacher = Teacher(name=name, spec=spec, checksum=registry.checksum(spec), encoder=registry.get_encoder(spec))
+        teacher = Teacher(
+            name=name, spec=spec, checksum=registry.checksum(spec), encoder=registry.get_encoder(spec, plan=plan)
+        )
         told = Distillation(distil_options, teacher, say=self._say).run()
         self.stdout.write((out / "MODEL_CARD.md").read_text(encoding="utf-8"))
         if "missing" in told["calibration"]:

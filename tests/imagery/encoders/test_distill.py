@@ -23,10 +23,11 @@ from imagery.encoders.base import EncoderKind, EncoderSpec, unit_rows
 from imagery.encoders.builtin.distill_options import DistillOptions
 from imagery.encoders.builtin.distill_store import kept_rows
 from imagery.encoders.errors import EncoderMismatch
+from imagery.encoders.runtime.plan import Form
 from imagery.models import Embedding, Encoder, EncoderFill, IngestJob
 from imagery.services.adopt import encoder_lenders, vectors_adopt
 from imagery.services.ingest import ingest_job_run
-from imagery.services.teacher import teacher_spec
+from imagery.services.teacher import teacher_find
 from rsportal.errors import InvalidInput
 from tests.api import SchemaClient
 from tests.checkpoints import siglip_checkpoint
@@ -302,10 +303,11 @@ def test_a_teacher_is_named_as_it_is_registered_or_refused(teacher: Path) -> Non
     call_command("encoder", "add", "small", "--source", str(teacher))
     row = Encoder.objects.get()
     for name in ("small", str(row.pk), str(teacher)):
-        assert teacher_spec(name=name) == teacher_of(teacher)
-    assert teacher_spec(name="builtin") == EncoderSpec(EncoderKind.BUILTIN, "builtin")
+        spec, plan = teacher_find(name=name)
+        assert (spec, plan.form) == (teacher_of(teacher), Form.FULL)
+    assert teacher_find(name="builtin")[0] == EncoderSpec(EncoderKind.BUILTIN, "builtin")
     with pytest.raises(InvalidInput, match=r"--teacher large: no encoder .* \(there are: small\)"):
-        teacher_spec(name="large")
+        teacher_find(name="large")
 
 
 @pytest.mark.django_db

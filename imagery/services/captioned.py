@@ -91,7 +91,7 @@ def _stored(
         by_scene = dict(assets.values_list("scene_id", "filename"))
         rows = Embedding.objects.filter(encoder=encoder, tile__level=0, tile__scene__in=by_scene)
         for scene, vector in rows.values_list("tile__scene_id", "vector"):
-            stored.setdefault(by_scene[scene], []).append(np.asarray(vector.to_numpy(), dtype=np.float32))
+            stored.setdefault(by_scene[scene], []).append(np.asarray(vector, dtype=np.float32))
     found: dict[str, NDArray[np.float32]] = {}
     left_out: list[tuple[str, str]] = []
     for name, filenames in named.items():

@@ -57,7 +57,7 @@ def _what(told: Mapping[str, Any]) -> str:
     size = f"{student['bytes'] / 1e6:.1f} MB, half precision, {teacher['dimension']} numbers a vector"
     if student["text_only"]:
         title = f"A text tower for the archive of {teacher['name']}"
-        what = (
+        what: tuple[str, ...] = (
             f"The built-in encoder's text tower ({size}), taught to give the vectors of the teacher, {name}.",
             "Pictures are read by the teacher itself, texts by this tower: a web process needs neither torch nor the",
             "teacher's text tower, and the vectors that an archive has from the teacher stay as they are.",

@@ -70,8 +70,7 @@ def adapter_store(*, encoder: Encoder, learned: Learned, trained_on: str) -> Enc
         EncoderAdapter.objects.update_or_create(
             encoder=row, defaults={"checksum": facts["checksum"], "matrix": content}
         )
-        row.adapter = facts
-        row.save(update_fields=["adapter"])
+        _exchange(row, facts)
     encoder.adapter = facts
     return encoder
 
@@ -82,10 +81,32 @@ def adapter_remove(*, encoder: Encoder) -> bool:
         row = Encoder.objects.select_for_update().get(pk=encoder.pk)
         had = bool(row.adapter)
         EncoderAdapter.objects.filter(encoder=row).delete()
-        row.adapter = {}
-        row.save(update_fields=["adapter"])
+        _exchange(row, {})
     encoder.adapter = {}
     return had
+
+
+def adapter_line(encoder: Encoder) -> str:
+    """Return what the encoder's adapter is worth, for people; empty without one."""
+    facts = encoder.adapter
+    if not facts:
+        return ""
+    low, high = facts["gain_interval"]
+    return _("mR %(before).1f → %(after).1f (gain %(low)+.1f to %(high)+.1f), learned from %(source)s on %(day)s") % {
+        "before": facts["mr_before"],
+        "after": facts["mr_after"],
+        "low": low,
+        "high": high,
+        "source": facts["trained_on"],
+        "day": facts["created"][:10],
+    }
+
+
+def _exchange(row: Encoder, facts: dict[str, Any]) -> None:
+    """Store another adapter's facts; the mean of text vectors, made with the one before, goes."""
+    row.adapter = facts
+    row.text_mean = None
+    row.save(update_fields=["adapter", "text_mean"])
 
 
 def calibration_in_use(encoder: Encoder) -> dict[str, float]:

@@ -58,7 +58,9 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
     works = [work for job in jobs if (work := run.begin(job, assets[job.scene_id] if job.scene_id else [])) is not None]
     with (
         beating(lambda: owned(jobs)),
-        Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
+        Preparation(
+            works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD, image_input=model.image_input
+        ) as events,
     ):
         for event in events:
             match event:
@@ -156,7 +158,7 @@ class _Run:
         """Encode the batch and store everything known so far, in one transaction."""
         if not self._opened and not self._batch:
             return
-        vectors = self.model.encode_images([event.image for event in self._batch])
+        vectors = self.model.encode_inputs([event.input for event in self._batch if event.input is not None])
         with transaction.atomic():
             # Otherwise a scene could become READY without a vector that any search looks at.
             if encoders_lock_shared().get(self.encoder.pk) != Encoder.State.ACTIVE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from PIL import Image
 
+from imagery.encoders.base import ImageInput
 from imagery.readers import Reader, Size, Window, open_scene
 from imagery.rendering import Renderer
 from imagery.storage import StoredFile, file_write
@@ -80,6 +81,8 @@ class Pixels:
     work: Work
     window: TileWindow
     image: Image.Image
+    input: ImageInput | None = None
+    """What the encoder reads of ``image``, where the preparation was told how to make it."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ class Broken:
 
 
 Event: TypeAlias = Opened | Pixels | Broken
+MakeInput: TypeAlias = Callable[[Image.Image], ImageInput]
 
 
-def scene_events(work: Work, *, image_size: int) -> Iterator[Event]:
+def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None = None) -> Iterator[Event]:
     """Yield Opened (not for a fill), then Pixels for windows without a vector; Broken ends it early. Never raises."""
     try:
         with open_scene(work.files, names=work.names) as reader:
@@ -113,7 +117,8 @@ def scene_events(work: Work, *, image_size: int) -> Iterator[Event]:
                 if window in work.embedded:
                     continue
                 whole = Image.fromarray(overview.array) if window.level == 0 else None
-                yield Pixels(work=work, window=window, image=_drawn(renderer, window, image_size, whole))
+                image = _drawn(renderer, window, image_size, whole)
+                yield Pixels(work, window, image, input=image_input(image) if image_input else None)
     except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
         yield Broken(work=work, error=error)
 
@@ -185,15 +190,19 @@ class Preparation:
     """Runs :func:`scene_events` for several jobs in ``threads`` threads, at most ``ahead`` events ahead of the reader.
 
     Iterate once inside a ``with`` block; leaving the block early ends the threads. The events of one job come in
-    order, those of different jobs mixed.
+    order, those of different jobs mixed. ``image_input`` is done in the threads too, so that the one that encodes has
+    nothing left to prepare; it must be safe to call from several threads.
     """
 
-    def __init__(self, works: Sequence[Work], *, image_size: int, threads: int, ahead: int) -> None:
+    def __init__(
+        self, works: Sequence[Work], *, image_size: int, threads: int, ahead: int, image_input: MakeInput | None = None
+    ) -> None:
         self._works = iter(works)
         self._lock = threading.Lock()
         self._events: queue.Queue[Event | None] = queue.Queue(maxsize=ahead)
         self._over = threading.Event()
         self._image_size = image_size
+        self._image_input = image_input
         self._threads = [
             threading.Thread(target=self._run, name=f"prepare-{number}", daemon=True)
             for number in range(max(1, min(threads, len(works))))
@@ -226,7 +235,7 @@ class Preparation:
                 if work is None:
                     return
                 with translation.override(work.language):
-                    for event in scene_events(work, image_size=self._image_size):
+                    for event in scene_events(work, image_size=self._image_size, image_input=self._image_input):
                         if not self._put(event):
                             return
         finally:

@@ -45,13 +45,15 @@ def encoder_runtime_prepare(*, encoder: Encoder, again: bool = False) -> dict[st
     form = encoder_form(encoder)
     asked = _asked(encoder, form)
     kept_in = encoder_folder(settings.ENCODER_DIR, encoder.checksum) / f"measured-{_fingerprint(asked)}.json"
+    gate: dict[str, Any] = {}
+    if form is Form.INT8:
+        gate = (not again and encoder.runtime.get("gate")) or _gate_passed(encoder)
     found = None if again else _kept(kept_in)
     if found is None:
         found = _measured(encoder, asked)
         json_write(kept_in, found)
-    if form is Form.INT8:
-        passed = None if again else encoder.runtime.get("gate")
-        found = {**found, "gate": passed or _gate_passed(encoder)}
+    if gate:
+        found = {**found, "gate": gate}
     encoder.runtime = found
     Encoder.objects.filter(pk=encoder.pk).update(runtime=found)
     return found

@@ -4,6 +4,7 @@ This module imports torch and openvino: import it inside functions only. It uses
 not its front door ``convert_model``, which reports every conversion to its maker over the network.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -80,7 +81,9 @@ def _converted(tower: Exportable) -> Any:
     arrays = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in tower.example.values())
     # Packed layouts of torch would be written into the graph.
     module = _Rows(tower.module, names).to(memory_format=torch.contiguous_format).eval()
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Every branch of the model that tracing fixes is warned of; what was exported is compared with torch anyway.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         decoder = TorchScriptPythonDecoder(module, example_input=arrays)
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))

@@ -61,6 +61,7 @@ def used(use: Use, lock: threading.RLock) -> Iterator[None]:
 _watched: "weakref.WeakSet[Unloadable]" = weakref.WeakSet()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_changed = threading.Event()
 
 
 def watch(encoder: Unloadable) -> None:
@@ -69,7 +70,9 @@ def watch(encoder: Unloadable) -> None:
     if encoder.idle_seconds <= 0:
         return
     with _lock:
-        _watched.add(encoder)
+        if encoder not in _watched:
+            _watched.add(encoder)
+            _changed.set()
         if _thread is None or not _thread.is_alive():  # A forked child has no threads of its parent.
             _thread = threading.Thread(target=_run, name="encoder-idle", daemon=True)
             _thread.start()
@@ -84,4 +87,5 @@ def _run() -> None:
         if any(dropped):
             trim()
         del encoders  # Else the last encoder would live as long as this thread sleeps.
-        time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, shortest / 4)))
+        _changed.wait(min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, shortest / 4)))
+        _changed.clear()

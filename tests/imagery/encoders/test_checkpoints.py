@@ -11,6 +11,7 @@ from PIL import Image
 from imagery.encoders.base import EncoderKind, EncoderSpec
 from imagery.encoders.clip import CheckpointEncoder
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable, UnsupportedLanguage
+from imagery.encoders.runtime.towers import TorchTower
 from tests.checkpoints import IMAGE_SIZE, SENTENCES, clip_checkpoint, siglip_checkpoint
 
 TOLERANCE = 1e-5
@@ -121,6 +122,7 @@ def test_one_tower_loads_without_the_other(checkpoint: Path) -> None:
     encoder.load(image=False)
     assert encoder._image_tower is None
     first = encoder._text_tower
+    assert isinstance(first, TorchTower)
     names = [name for name, _ in first.module.named_parameters()]
     assert not [name for name in names if "vision" in name or "patch_embedding" in name]
     encoder.load(image=False)

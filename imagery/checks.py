@@ -16,6 +16,7 @@ def encoder_files(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> 
     from imagery.encoders.registry import describe
     from imagery.models import Encoder
     from imagery.services.encoders import encoder_spec
+    from imagery.services.selftest import selftest_problem
 
     if not databases or "default" not in databases:
         return []
@@ -40,4 +41,7 @@ def encoder_files(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> 
                 id="imagery.E002",
             )
         ]
+    if reason := selftest_problem(active):
+        hint = f'"manage.py encoder check {active.name}" tests it again.'
+        return [Warning(reason, hint=hint, id="imagery.W002")]
     return []

@@ -1,10 +1,11 @@
 """From the words of a query to its vector, through two caches: this process's memory and the database.
 
-A text beyond the encoder's ``max_text_length`` is cut by the encoder; splitting it into clauses and combining
-their vectors belongs here when composed queries arrive.
+A short phrase goes through the encoder's prompts, a text that is too long for the encoder is split, and the encoder's
+adapter corrects the result (``imagery.encoders.texts``, ``imagery.services.adapters``).
 """
 
 import hashlib
+import json
 import threading
 import unicodedata
 from collections import OrderedDict
@@ -15,23 +16,30 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from imagery.encoders.adapter import fingerprint
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable, UnsupportedLanguage
 from imagery.encoders.language import refuse_unreadable
+from imagery.encoders.texts import RULE_VERSION, TextVector, text_vector
 from imagery.models import Encoder
-from imagery.services.encoders import encoder_active, encoder_instance
+from imagery.services.adapters import texts_adapt
+from imagery.services.encoders import encoder_active
+from imagery.services.selftest import encoder_ready
 from rsportal.errors import InvalidInput, Unavailable
 from search.models import QueryVector
 
 _CACHED_VECTORS: Final = 2_048  # 4 kB each at 1,024 numbers: 8 MB a process
 
 _Key = tuple[int, str, str]
-_vectors: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
+_vectors: OrderedDict[_Key, TextVector] = OrderedDict()
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class EncodedQuery:
-    """The unit ``vector`` (dimension,) float32 of a query, and the row that keeps it."""
+    """The unit ``vector`` (dimension,) float32 of a query, and the row that keeps it.
+
+    ``row.parts`` are the pieces the text was split into; [] if it was read at once.
+    """
 
     vector: NDArray[np.float32]
     row: QueryVector
@@ -42,27 +50,35 @@ def query_text_normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
+def query_recipe(encoder: Encoder) -> str:
+    """Return what tells vectors of one text apart (SHA-256): the encoder's files, prompts, adapter, and the rules."""
+    parts = [RULE_VERSION, encoder.checksum, encoder.prompts, fingerprint(encoder.adapter)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
     """Return the vector of a query text; asking again costs one small query and no model.
 
     The vector is rounded to half precision as it is stored, so that the first answer and every later one are
     the same. Raises InvalidInput (field ``text``) for a language the encoder does not read, Unavailable when its
-    files are missing.
+    files are missing or its self-test fails.
     """
     normalised = query_text_normalise(text)
     _check_language(normalised, encoder)  # Without the model, so that the refusal is quick.
-    digest = hashlib.sha256(normalised.encode()).hexdigest()
-    key = (encoder.pk, encoder.checksum, digest)
+    digest, recipe = hashlib.sha256(normalised.encode()).hexdigest(), query_recipe(encoder)
+    key = (encoder.pk, recipe, digest)
     kept = _recall(key)
-    rows = QueryVector.objects.filter(encoder=encoder, text_sha256=digest)
+    rows = QueryVector.objects.filter(encoder=encoder, recipe=recipe, text_sha256=digest)
     row = (rows.defer("vector") if kept is not None else rows).first()
     if kept is None:
-        kept = _half(row.vector) if row is not None else _half(_encode(normalised, encoder))
+        kept = _half(TextVector(row.vector, tuple(row.parts)) if row is not None else _encode(normalised, encoder))
         _remember(key, kept)
     if row is None:
-        defaults = {"text": normalised, "vector": kept.tolist()}
-        row, _made = QueryVector.objects.get_or_create(encoder=encoder, text_sha256=digest, defaults=defaults)
-    return EncodedQuery(vector=kept, row=row)
+        defaults = {"text": normalised, "parts": list(kept.parts), "vector": kept.vector.tolist()}
+        row, _made = QueryVector.objects.get_or_create(
+            encoder=encoder, recipe=recipe, text_sha256=digest, defaults=defaults
+        )
+    return EncodedQuery(vector=kept.vector, row=row)
 
 
 def text_tower_warm() -> None:
@@ -89,9 +105,10 @@ def _check_language(text: str, encoder: Encoder) -> None:
         raise InvalidInput(error.message, code=error.code, field="text") from error
 
 
-def _encode(text: str, encoder: Encoder) -> NDArray[np.float32]:
+def _encode(text: str, encoder: Encoder) -> TextVector:
     try:
-        vector = encoder_instance(encoder).encode_texts([text])[0]
+        encoded = text_vector(encoder_ready(encoder=encoder, text=True), text, prompts=encoder.prompts)
+        vector = texts_adapt(encoder=encoder, vectors=encoded.vector[np.newaxis])[0]
     except UnsupportedLanguage as error:
         raise InvalidInput(error.message, code=error.code, field="text") from error
     except (EncoderUnavailable, EncoderMismatch) as error:
@@ -101,16 +118,16 @@ def _encode(text: str, encoder: Encoder) -> NDArray[np.float32]:
             _("The encoder %(name)s finds nothing it knows in this query. Use other words.") % {"name": encoder.name},
             field="text",
         )
-    return vector
+    return TextVector(vector, encoded.parts)
 
 
-def _half(vector: NDArray[np.float32] | list[float]) -> NDArray[np.float32]:
-    rounded = np.asarray(vector, dtype=np.float16).astype(np.float32)
+def _half(encoded: TextVector) -> TextVector:
+    rounded = np.asarray(encoded.vector, dtype=np.float16).astype(np.float32)
     rounded.flags.writeable = False
-    return rounded
+    return TextVector(rounded, encoded.parts)
 
 
-def _recall(key: _Key) -> NDArray[np.float32] | None:
+def _recall(key: _Key) -> TextVector | None:
     with _lock:
         vector = _vectors.get(key)
         if vector is not None:
@@ -118,7 +135,7 @@ def _recall(key: _Key) -> NDArray[np.float32] | None:
         return vector
 
 
-def _remember(key: _Key, vector: NDArray[np.float32]) -> None:
+def _remember(key: _Key, vector: TextVector) -> None:
     with _lock:
         _vectors[key] = vector
         _vectors.move_to_end(key)

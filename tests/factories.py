@@ -20,7 +20,7 @@ from imagery.models import Asset, Collection, CollectionMember, Embedding, Encod
 from imagery.models.collection import Visibility
 from imagery.services.partitions import partition_create
 from rsportal.accounts.models import User
-from search.encode_query import query_text_normalise
+from search.encode_query import query_recipe, query_text_normalise
 from search.models import Event, Impression, Query, QueryVector, Ranking
 
 Window = tuple[int, int, int, int]
@@ -158,7 +158,11 @@ def know_query(
     text = query_text_normalise(text)
     values = axis(0, encoder.dimension) if vector is None else unit(vector)
     return QueryVector.objects.create(
-        encoder=encoder, text=text, text_sha256=_sha256(text.encode()), vector=values.tolist()
+        encoder=encoder,
+        recipe=query_recipe(encoder),
+        text=text,
+        text_sha256=_sha256(text.encode()),
+        vector=values.tolist(),
     )
 
 

@@ -4,7 +4,6 @@ Everything a person holds (titles, addresses, file names, reasons, queries) carr
 that shows the word to somebody who may not see the holding leaks, wherever on the page it stands.
 """
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 
@@ -14,10 +13,9 @@ from imagery.models import Asset, IngestJob
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
-from search.encode_query import query_text_normalise
-from search.models import Event, QueryVector
+from search.models import Event
 from search.tokens import token_issue
-from tests.factories import active_encoder, axis, make_collection, make_event, make_scene, make_user
+from tests.factories import know_query, make_collection, make_event, make_scene, make_user
 from tests.staff import make_curator
 
 SHARED_TEXT = "what everybody asks"
@@ -156,8 +154,4 @@ def make_world() -> World:
 
 def remember_query(text: str) -> None:
     """Keep a vector for a query under the active encoder, as if it had been asked before."""
-    text = query_text_normalise(text)
-    encoder = active_encoder()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    vector = axis(0, encoder.dimension).tolist()
-    QueryVector.objects.create(encoder=encoder, text=text, text_sha256=digest, vector=vector)
+    know_query(text)

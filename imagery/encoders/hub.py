@@ -41,8 +41,8 @@ def commit(source: str, revision: str) -> str:
         if cached is None:
             raise _not_in_cache(source, revision)
         return cached.name
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError
 
     try:
         found = HfApi().model_info(source, revision=revision or None, timeout=_TIMEOUT_SECONDS).sha
@@ -63,8 +63,8 @@ def snapshot(source: str, revision: str, *, patterns: Sequence[str], needs: Sequ
         return cached
     if is_offline():
         raise _not_in_cache(source, revision)
+    from httpx2 import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError
 
     try:
         return Path(snapshot_download(source, revision=revision or None, allow_patterns=list(patterns)))

@@ -38,7 +38,7 @@ _NO_PHRASE: Final = re.compile(
     r"|satellite|remote sensing)\b",
     re.IGNORECASE,
 )
-_NO_PHRASE_CHINESE: Final = re.compile(r"图|影像|照片|卫星|航拍|遥感|是|有")
+_NO_PHRASE_CHINESE: Final = re.compile(r"图像|图片|影像|照片|卫星|航拍|遥感|是|有")
 
 
 def default_prompts(*, kind: EncoderKind | str, languages: Sequence[str]) -> list[str]:

@@ -15,9 +15,10 @@ from imagery.jobs import State, claimable, job_crashed, jobs_claim, stale_jobs_r
 from imagery.models import IngestJob, Scene
 from imagery.services.accept import Source, SourceFile, editor_require, source_ingest, sources_ingest
 from imagery.services.encode import BATCH_IMAGES, jobs_encode
-from imagery.services.encoders import encoder_active, encoder_instance
+from imagery.services.encoders import encoder_active
 from imagery.services.queue import job_enqueue
 from imagery.services.scenes import scene_discard
+from imagery.services.selftest import encoder_ready
 from rsportal.accounts.models import User
 from rsportal.errors import Conflict, RsportalError
 from rsportal.logs import job_logging
@@ -64,8 +65,8 @@ def _run(*, most: int, job_id: UUID | None = None, batch: UUID | None = None, wa
         return 0
     try:
         encoder = encoder_active()
-        model = encoder_instance(encoder)
-        model.load(image=True, text=False)  # Before the claim: loading takes long and may fail for all jobs alike.
+        # Before the claim: loading takes long, and this or the self-test may fail for all jobs alike.
+        model = encoder_ready(encoder=encoder, image=True)
     except RsportalError as error:
         claimable().filter(state=State.QUEUED).exclude(reason=error.message).update(reason=error.message)
         raise

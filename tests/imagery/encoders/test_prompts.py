@@ -76,6 +76,7 @@ def test_the_bank_has_300_terms_in_both_languages_each_once() -> None:
     assert len(set(chinese)) == len(chinese)
     assert all(text.isascii() for text in english)
     assert all(any("\u4e00" <= char <= "\u9fff" for char in text) for text in chinese)
+    assert all(is_phrase(text) for text in (*english, *chinese)), "each is asked as a phrase is"
     assert len(terms(["en", "zh"])) == 2 * len(terms(["en"])) == 2 * len(bank())
 
 

@@ -2,12 +2,15 @@
 
 from typing import Any, Final
 
+from rsportal.queue_settings import ENCODE_CLUSTER
 from rsportal.schedules import schedule_ensure
 
 REQUEUE_NAME: Final = "requeue stale ingest jobs"
 _REQUEUE_MINUTES: Final = 1
+MEANS_NAME: Final = "means of the active encoder"
 
 
 def schedules_ensure(**_kwargs: Any) -> None:
-    """Take up the jobs of dead workers every minute."""
+    """Take up the jobs of dead workers every minute; look after the active encoder's means every hour."""
     schedule_ensure(name=REQUEUE_NAME, task="imagery.tasks.requeue_stale", schedule_type="I", minutes=_REQUEUE_MINUTES)
+    schedule_ensure(name=MEANS_NAME, task="imagery.tasks.encoder_means", schedule_type="H", cluster=ENCODE_CLUSTER)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from imagery.services import fill_run, switch
+from imagery.services import encoder_upkeep, fill_run, switch
 from imagery.services import ingest as services
 
 
@@ -22,3 +22,8 @@ def requeue_stale() -> int:
     fill_run.fills_wake()
     switch.retired_partitions_drop()
     return services.stale_jobs_requeue()
+
+
+def encoder_means() -> None:
+    """Compute the active encoder's means when it has none or the archive has grown (every hour, and after a switch)."""
+    encoder_upkeep.active_means_ensure()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from imagery.management.encoder_report import encoder_dict, encoder_lines, fill_line
+from imagery.management.encoder_report import check_line, encoder_dict, encoder_lines, fill_line, means_line
 from imagery.models import Encoder, EncoderFill
 from imagery.selectors_encoders import encoder_fill_of, encoder_rows
 from imagery.services import encoders
@@ -23,10 +23,12 @@ from imagery.services.fill import (
     encoder_fill_pause,
     encoder_fill_resume,
     encoder_fill_retry,
-    fill_plan,
     scenes_without_vectors,
 )
-from imagery.services.fill_run import fills_drain
+from imagery.services.fill_run import fill_prepare, fills_drain
+from imagery.services.means import encoder_means_compute
+from imagery.services.runtime import encoder_runtime_line, encoder_runtime_prepare
+from imagery.services.selftest import encoder_selftest
 from imagery.services.switch import encoder_retire, encoder_rollback
 from rsportal.errors import RsportalError
 
@@ -50,6 +52,9 @@ class EncoderCommand(BaseCommand):
         )
         add.add_argument("--kind", choices=Encoder.Kind.values, default=Encoder.Kind.TRANSFORMERS)
         add.add_argument("--revision", default="", help="commit, tag or branch of the hub")
+        add.add_argument(
+            "--precision", choices=["full", "int8"], help="int8: 8-bit weights, behind a gate on recall (default: full)"
+        )
         fill = self._named(
             "fill", "encode every scene that lacks its vectors, beside the active encoder", optional=True
         )
@@ -63,6 +68,9 @@ class EncoderCommand(BaseCommand):
         activate.add_argument("--partial", action="store_true", help="even if scenes lack its vectors; they are filled")
         rollback = self.actions.add_parser("rollback", help="go back to the encoder that the active one replaced")
         rollback.add_argument("--partial", action="store_true", help="even if scenes lack its vectors; they are filled")
+        self._named("tune", "measure again what runs it fastest on this machine")
+        self._named("means", "compute its means of text and image vectors again")
+        self._named("check", "test that its files and vectors are what they were; exit status 1 if not")
         retire = self._named("retire", "drop its vectors and their index at once")
         retire.add_argument("--yes", action="store_true", help="really do it")
 
@@ -98,7 +106,11 @@ class EncoderCommand(BaseCommand):
 
     def do_add(self, options: dict[str, Any]) -> None:
         encoder = encoders.encoder_register(
-            name=options["name"], kind=options["kind"], source=options["source"], revision=options["revision"]
+            name=options["name"],
+            kind=options["kind"],
+            source=options["source"],
+            revision=options["revision"],
+            runtime={"form": options["precision"]} if options["precision"] else None,
         )
         self.stdout.write(
             f"{encoder.name} is registered: vectors of {encoder.dimension} numbers, images of {encoder.image_size} px, "
@@ -111,7 +123,7 @@ class EncoderCommand(BaseCommand):
         if options["retry"]:
             self.stdout.write(f"{encoder_fill_retry(encoder=encoder):,} scenes are tried again.")
         fill = encoder_fill(encoder=encoder)
-        fill_plan(fill.pk)
+        fill_prepare(fill)
         self._say_fill(encoder)
         if options["run_here"]:
             while fills_drain(seconds=_SAY_SECONDS):
@@ -167,6 +179,22 @@ class EncoderCommand(BaseCommand):
             self.stdout.write(f'{encoder.previous.name} is kept current; "manage.py encoder rollback" goes back to it.')
         if missing := scenes_without_vectors(encoder).count():
             self.stdout.write(f"{missing:,} scenes are not found until the worker has encoded them.")
+
+    def do_tune(self, options: dict[str, Any]) -> None:
+        encoder = encoders.encoder_get(options["name"])
+        encoder_runtime_prepare(encoder=encoder, again=True)
+        self.stdout.write(f"{encoder.name}: {encoder_runtime_line(encoder)}")
+
+    def do_means(self, options: dict[str, Any]) -> None:
+        encoder = encoder_means_compute(encoder=encoders.encoder_get(options["name"]))
+        self.stdout.write(f"{encoder.name}: {means_line(encoder)}")
+
+    def do_check(self, options: dict[str, Any]) -> None:
+        checks = encoder_selftest(encoder=encoders.encoder_get(options["name"]))
+        for check in checks:
+            self.stdout.write(f"{check.tower}: {check_line(check)}")
+        if not all(check.ok for check in checks):
+            raise CommandError(f"{options['name']} does not give the vectors it gave before.")
 
     def do_retire(self, options: dict[str, Any]) -> None:
         encoder = encoders.encoder_get(options["name"])

@@ -10,6 +10,9 @@ from django.template.defaultfilters import filesizeformat
 from imagery.fill_progress import fill_eta, fill_rate, fill_silent
 from imagery.models import Encoder, EncoderFill
 from imagery.selectors_encoders import EncoderRow
+from imagery.services.adapters import adapter_line
+from imagery.services.runtime import encoder_runtime_line
+from imagery.services.selftest import TowerCheck
 
 
 def encoder_lines(row: EncoderRow) -> list[str]:
@@ -22,6 +25,12 @@ def encoder_lines(row: EncoderRow) -> list[str]:
         f"{encoder.image_size:>4} px  {', '.join(encoder.languages) or '-':<8} {count}{size}",
         f"    {encoder.source}{_pinned(encoder)}  checksum {encoder.checksum[:12]}",
     ]
+    if encoder.runtime:
+        lines.append(f"    runs as {encoder_runtime_line(encoder)}")
+    if encoder.means_at:
+        lines.append(f"    {means_line(encoder)}")
+    if encoder.adapter:
+        lines.append(f"    adapter: {adapter_line(encoder)}")
     if row.fill is not None:
         lines.append(f"    fill {fill_line(row.fill)}")
     return lines
@@ -45,6 +54,25 @@ def fill_line(fill: EncoderFill) -> str:
     if fill.reason:
         parts.append(fill.reason)
     return ", ".join(parts)
+
+
+def means_line(encoder: Encoder) -> str:
+    """Return what the encoder's means were made of, and when."""
+    made = encoder.means_of
+    text = f"means of {made.get('terms', 0):,} terms and {made.get('vectors', 0):,} image vectors"
+    when = f", {encoder.means_at:%Y-%m-%d %H:%M}" if encoder.means_at else ""
+    return f"{text}{when}{', ' + made['reason'] if made.get('reason') else ''}"
+
+
+def check_line(check: TowerCheck) -> str:
+    """Return the result of one part of the self-test."""
+    if not check.ok:
+        return f"CHANGED: {check.reason}"
+    if check.recorded:
+        return "known vectors recorded; there was nothing to compare with yet"
+    return (
+        f"as before, distance {check.distance:.1e} of {check.tolerance:.1e} allowed" if check.tolerance else "as before"
+    )
 
 
 def duration(value: timedelta) -> str:
@@ -74,6 +102,7 @@ def encoder_dict(row: EncoderRow) -> dict[str, Any]:
         "image_size": encoder.image_size,
         "languages": encoder.languages,
         "runtime": encoder.runtime,
+        "adapter": encoder.adapter or None,
         "vectors": stored.vectors if stored else 0,
         "vectors_estimated": stored.estimated if stored else False,
         "bytes": stored.bytes if stored else 0,

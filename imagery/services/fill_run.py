@@ -32,12 +32,14 @@ from imagery.fill_progress import fill_advance
 from imagery.jobs import claimable
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, EncoderFill, FillItem, Tile
+from imagery.services.adopt import vectors_adopt
 from imagery.services.encode import BATCH_IMAGES, embeddings_store
-from imagery.services.encoders import encoder_instance
 from imagery.services.fill import encoder_fill_pause, encoders_lock_shared, fill_plan, fill_settle
 from imagery.services.ingest import ingest_jobs_drain
 from imagery.services.prepare import Broken, Pixels, Preparation, Work
 from imagery.services.queue import fill_enqueue
+from imagery.services.runtime import encoder_runtime_prepare
+from imagery.services.selftest import encoder_ready
 from imagery.storage import AssetMissing, asset_path
 from imagery.tiling import TileWindow
 from rsportal.errors import Conflict, RsportalError
@@ -80,14 +82,25 @@ def fills_wake() -> bool:
     return waiting
 
 
+def fill_prepare(fill: EncoderFill) -> None:
+    """Do what comes before the first batch: choose what runs the encoder here, take over vectors, plan.
+
+    Raises Unavailable when its files cannot be used, InvalidInput when they cannot be run as the settings ask.
+    """
+    if fill.planned_at is None:
+        encoder_runtime_prepare(encoder=fill.encoder)
+        vectors_adopt(encoder=fill.encoder)
+        fill_plan(fill.pk)
+
+
 def _go_on(fill: EncoderFill) -> int:
     """Work on one claim of a fill; return how much was done (planning counts)."""
-    if fill.planned_at is None:
-        fill_plan(fill.pk)
-        return 1
     try:
-        model = encoder_instance(fill.encoder)
-        model.load(image=True, text=False)  # Before the claim: loading takes long and may fail for all alike.
+        if fill.planned_at is None:
+            fill_prepare(fill)
+            return 1
+        # Before the claim: loading takes long, and this or the self-test may fail for all alike.
+        model = encoder_ready(encoder=fill.encoder, image=True)
     except RsportalError as error:
         _log.error("the fill of %s is paused: %s", fill.encoder, error.message)
         with suppress(Conflict):  # Somebody may have paused or ended it meanwhile.
@@ -117,7 +130,9 @@ def _encode(items: Sequence[FillItem], fill: EncoderFill, model: ImageTextEncode
         works = run.begin(items)
         with (
             beating(lambda: owned(items)),
-            Preparation(works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD) as events,
+            Preparation(
+                works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD, image_input=model.image_input
+            ) as events,
         ):
             for event in events:
                 match event:
@@ -224,7 +239,7 @@ class _Run:
         """Encode the batch and store it in one transaction; then let new scenes go first."""
         if not self._batch:
             return
-        vectors = self.model.encode_images([event.image for event in self._batch])
+        vectors = self.model.encode_inputs([event.input for event in self._batch if event.input is not None])
         with transaction.atomic():
             if encoders_lock_shared().get(self.encoder.pk, Encoder.State.RETIRED) in _NOT_FILLED:
                 self._stop("given up")

@@ -13,6 +13,7 @@ from rsportal.queue_settings import ENCODE_CLUSTER
 _TASKS_LOOKED_AT: Final = 3
 _INGEST: Final = "imagery.tasks.ingest"
 _FILL: Final = "imagery.tasks.fill"
+_MEANS: Final = "imagery.tasks.encoder_means"
 
 
 def job_enqueue(job_id: UUID) -> None:
@@ -23,6 +24,13 @@ def job_enqueue(job_id: UUID) -> None:
 def fill_enqueue() -> None:
     """See to it that a task goes on with the encoder fills once the transaction commits."""
     _task_ensure(_FILL)
+
+
+def means_enqueue() -> None:
+    """Have the scheduled look at the active encoder's means happen now, once the transaction commits."""
+    from django_q.models import Schedule
+
+    Schedule.objects.filter(func=_MEANS).update(next_run=timezone.now())
 
 
 def _task_ensure(task: str, *arguments: str) -> None:

@@ -21,6 +21,8 @@ from imagery.services.fill import (
     scenes_without_vectors,
 )
 from imagery.services.partitions import partition_create, partition_drop, partitions_of_nobody
+from imagery.services.queue import means_enqueue
+from imagery.services.runtime import encoder_runtime_prepare
 from rsportal.errors import Conflict, InvalidInput, Unavailable
 
 
@@ -33,6 +35,8 @@ def encoder_activate(*, encoder: Encoder, partial: bool = False) -> Encoder:
     files_verify(encoder)
     if not partial:
         _complete_require(encoder)
+    if not encoder.runtime.get("runtime"):  # A fill has chosen it already.
+        encoder_runtime_prepare(encoder=encoder)
     with transaction.atomic():
         rows = encoders_lock()
         chosen = rows.get(encoder.pk)
@@ -53,6 +57,7 @@ def encoder_activate(*, encoder: Encoder, partial: bool = False) -> Encoder:
         chosen.save(update_fields=["state", "activated_at", "previous"])
         if partial and not (kept and _complete(chosen)) and Scene.objects.ready().exists():
             fill_start_locked(chosen)
+        means_enqueue()
     return chosen
 
 
@@ -66,10 +71,15 @@ def _keep(before: Encoder) -> None:
     EncoderFill.objects.filter(encoder=before, state=EncoderFill.State.CANCELLED).update(**done)
 
 
-def encoder_rollback(*, partial: bool = False) -> Encoder:
-    """Go back to the encoder that the active one replaced. Raises Conflict like :func:`encoder_activate`."""
-    active = Encoder.objects.filter(state=Encoder.State.ACTIVE).select_related("previous").first()
-    previous = active.previous if active else None
+def encoder_rollback(*, partial: bool = False, active: Encoder | None = None) -> Encoder:
+    """Go back to the encoder that the active one replaced. Raises Conflict like :func:`encoder_activate`.
+
+    ``active`` is the encoder that the caller takes for the active one; another one is not replaced by mistake.
+    """
+    now = Encoder.objects.filter(state=Encoder.State.ACTIVE).select_related("previous").first()
+    if active is not None and active != now:
+        raise Conflict(_("Encoder %(name)s is not active.") % {"name": active.name})
+    previous = now.previous if now else None
     if previous is None:
         raise Conflict(_("There is no encoder to go back to: the active one has replaced no other."))
     if previous.state == Encoder.State.RETIRED:

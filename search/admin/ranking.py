@@ -1,10 +1,12 @@
 """Rankings in the administration."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -14,6 +16,7 @@ from imagery.admin.base import count_of
 from imagery.models import Scene
 from rsportal.web import request_user
 from search.admin.base import LogAdmin, link, scene_link
+from search.admin.compare import compare_view
 from search.admin.scope import own_log
 from search.models import Event, Impression, Query, Ranking
 
@@ -44,6 +47,10 @@ class RankingAdmin(LogAdmin):
         "words", "asker", "encoder", "ranker", "searched", "hits", "took_ms", "shown", "events", "top", "created_at",
     )  # fmt: skip
     readonly_fields = ("words", "asker", "hits", "shown", "events", "top", "created_at")
+
+    def get_urls(self) -> list[URLPattern]:
+        compare = partial(compare_view, site=self.admin_site, opts=self.opts)
+        return [path("compare/", self.admin_site.admin_view(compare), name="search_compare"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = own_log(Ranking, request_user(request)).order_by("-created_at")

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import transaction
 
+from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
 from search.candidates import MAX_CANDIDATE_SCENES, candidates_find
@@ -31,6 +32,9 @@ def search_run(
     encoded = query_encode(text=words.text, encoder=encoder)
     encoded_at = perf_counter()
     found = candidates_find(vector=encoded.vector, encoder=encoder, request=request, user=user, k=limit)
+    if not found.searched and Encoder.objects.filter(pk=encoder.pk, state=Encoder.State.RETIRED).exists():
+        # It was replaced and its vectors dropped since we read which one is active: ask the one that is now.
+        return search_run(user=user, request=request, channel=channel, limit=limit)
     retrieved_at = perf_counter()
     ranked = scenes_rank(
         tile_ids=found.tile_ids,

@@ -1,4 +1,4 @@
-"""Ingest jobs and encoders in the administration."""
+"""Ingest jobs in the administration."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from imagery.models import Collection, Embedding, IngestJob
+from imagery.models import Collection, IngestJob
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
-from tests.factories import active_encoder, make_collection, make_scene, make_user
+from tests.factories import make_collection, make_scene, make_user
 from tests.staff import make_curator
 
 pytestmark = pytest.mark.django_db
@@ -129,18 +129,3 @@ def test_looking_does_not_let_one_steer(client: Client, mine: Collection) -> Non
     choose(client, "cancel", job)
     job.refresh_from_db()
     assert job.state == "queued"
-
-
-def test_encoders_show_counts_and_never_vectors(page: Client, mine: Collection, django_assert_max_num_queries) -> None:
-    encoder = active_encoder()
-    for _number in range(3):
-        make_scene(mine)
-    make_scene(make_collection("of-another"))  # Hidden from the viewer, so it is not counted.
-    assert Embedding.objects.count() == 4
-    with django_assert_max_num_queries(11) as asked:
-        shown = page.get(reverse("admin:imagery_encoder_changelist")).content.decode()
-    assert encoder.name in shown and '<td class="field-vectors">3</td>' in shown
-    detail = reverse("admin:imagery_encoder_change", args=[encoder.pk])
-    assert page.get(detail).status_code == 200
-    assert page.post(detail, {"dimension": "9"}).status_code == 403
-    assert not any('"vector"' in query["sql"] for query in asked.captured_queries)

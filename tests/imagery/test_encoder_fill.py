@@ -121,7 +121,7 @@ def test_new_scenes_go_first_and_get_vectors_of_both_encoders(encoder, clip, col
     scenes_made(collection, 40)
     encoder_fill(encoder=clip)
     encoded: list[str] = []
-    encode = ImageTextEncoder.encode_images
+    encode = ImageTextEncoder.encode_inputs
 
     def upload_after_the_first_batch(self, pictures):
         encoded.append("clip" if self.dimension == 24 else "tiny")
@@ -132,7 +132,7 @@ def test_new_scenes_go_first_and_get_vectors_of_both_encoders(encoder, clip, col
                 IngestJob.objects.create(collection=collection, scene=scene, source_name="new", created_by=owner)
         return encode(self, pictures)
 
-    monkeypatch.setattr(ImageTextEncoder, "encode_images", upload_after_the_first_batch)
+    monkeypatch.setattr(ImageTextEncoder, "encode_inputs", upload_after_the_first_batch)
     fills_drain()
     assert encoded[:2] == ["clip", "tiny"], "what was uploaded is ingested after the batch at hand"
     assert Scene.objects.ready().count() == 42
@@ -159,14 +159,14 @@ def test_scenes_added_after_a_fill_keep_the_encoder_complete(encoder, clip, coll
 def test_pause_stops_after_the_batch_and_resume_goes_on(active, clip, collection, monkeypatch):
     scenes_made(collection, 40)
     encoder_fill(encoder=clip)
-    encode = ImageTextEncoder.encode_images
+    encode = ImageTextEncoder.encode_inputs
 
     def pause_during_the_first_batch(self, pictures):
         if not Embedding.objects.filter(encoder=clip).exists():
             encoder_fill_pause(encoder=clip)
         return encode(self, pictures)
 
-    monkeypatch.setattr(ImageTextEncoder, "encode_images", pause_during_the_first_batch)
+    monkeypatch.setattr(ImageTextEncoder, "encode_inputs", pause_during_the_first_batch)
     fills_drain()
     state, done, failed, total = state_of(clip)
     assert (state, failed, total) == (State.PAUSED, 0, 40) and 0 < done < 40
@@ -185,7 +185,7 @@ def test_pause_stops_after_the_batch_and_resume_goes_on(active, clip, collection
 def test_a_cancelled_fill_keeps_its_vectors_and_begins_where_it_ended(active, clip, collection, monkeypatch):
     scenes_made(collection, 40)
     encoder_fill(encoder=clip)
-    encode = ImageTextEncoder.encode_images
+    encode = ImageTextEncoder.encode_inputs
 
     def cancel_before_the_second_batch(self, pictures):
         if Embedding.objects.filter(encoder=clip).exists():
@@ -193,7 +193,7 @@ def test_a_cancelled_fill_keeps_its_vectors_and_begins_where_it_ended(active, cl
         return encode(self, pictures)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ImageTextEncoder, "encode_images", cancel_before_the_second_batch)
+        patch.setattr(ImageTextEncoder, "encode_inputs", cancel_before_the_second_batch)
         fills_drain()
     clip.refresh_from_db()
     kept = Embedding.objects.filter(encoder=clip).count()
@@ -252,7 +252,7 @@ def test_an_encoder_that_cannot_be_loaded_pauses_its_fill(active, clip, collecti
 def test_a_crash_is_tried_again_alone_and_then_told(active, clip, collection, monkeypatch):
     scenes_made(collection, 3)
     encoder_fill(encoder=clip)
-    encode = ImageTextEncoder.encode_images
+    encode = ImageTextEncoder.encode_inputs
     sizes: list[int] = []
     bad = FillItem.objects.filter(scene=Scene.objects.order_by("created_at").first())
 
@@ -262,7 +262,7 @@ def test_a_crash_is_tried_again_alone_and_then_told(active, clip, collection, mo
             raise ValueError("this picture")
         return encode(self, pictures)
 
-    monkeypatch.setattr(ImageTextEncoder, "encode_images", crash_with_the_first_scene)
+    monkeypatch.setattr(ImageTextEncoder, "encode_inputs", crash_with_the_first_scene)
     for _attempt in range(3):
         with pytest.raises(ValueError, match="this picture"):
             fills_drain()

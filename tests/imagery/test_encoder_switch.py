@@ -130,14 +130,14 @@ def test_a_fill_stops_when_its_encoder_is_retired(encoder, clip, collection, mon
     for _ in range(3):
         factories.make_scene(collection, files=True)
     encoder_fill(encoder=clip)
-    encode = ImageTextEncoder.encode_images
+    encode = ImageTextEncoder.encode_inputs
 
     def retire_meanwhile(self, pictures):
         vectors = encode(self, pictures)
         encoder_retire(encoder=clip)
         return vectors
 
-    monkeypatch.setattr(ImageTextEncoder, "encode_images", retire_meanwhile)
+    monkeypatch.setattr(ImageTextEncoder, "encode_inputs", retire_meanwhile)
     fills_drain()
     assert states()["clip"] == State.RETIRED and not partition_exists(clip)
     assert EncoderFill.objects.get(encoder=clip).state == EncoderFill.State.CANCELLED

@@ -14,6 +14,8 @@ def page_lines(page: SearchPage) -> Iterator[str]:
         yield f"Searched for: {ranking.query.translation}"
     if ranking.query.untranslated:
         yield f"Not understood: {', '.join(ranking.query.untranslated)}"
+    if pieces := ranking.query.pieces:
+        yield f"Longer than the encoder reads at once, so it was read in {len(pieces)} pieces: {' | '.join(pieces)}"
     yield (
         f"{len(page.hits)} best of {ranking.searched:,} scenes searched with {ranking.encoder.name} in "
         f"{took['total']:.0f} ms (encode {took['encode']:.0f}, retrieve {took['retrieve']:.0f}, "

@@ -7,6 +7,7 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet,
 from django.db.models.functions import Coalesce
 
 from imagery.models import Embedding, Encoder, Scene
+from imagery.models.encoder import HEAVY_FIELDS
 from search.models import Event, Impression, Query, Ranking
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
-    """Return a ranking of this person's own with its query and encoder.
+    """Return a ranking of this person's own with its query, the pieces of a long text, and the encoder.
 
     Raises Ranking.DoesNotExist, also for another person's and for an id that is no UUID.
     """
@@ -22,7 +23,9 @@ def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
         key = id if isinstance(id, UUID) else UUID(id)
     except ValueError:
         raise Ranking.DoesNotExist(f"{id!r} is no ranking id") from None
-    ranking: Ranking = Ranking.objects.visible_to(user).select_related("query", "encoder").get(pk=key)
+    rows = Ranking.objects.visible_to(user).select_related("query__vector", "encoder")
+    unused = ("query__vector__vector", *(f"encoder__{name}" for name in HEAVY_FIELDS))
+    ranking: Ranking = rows.defer(*unused).get(pk=key)
     return ranking
 
 
@@ -54,7 +57,7 @@ def archive_progress(user: "Viewer") -> tuple[int, int, Encoder | None]:
     Scenes whose ingest failed count in neither; a scene without vectors under the active encoder is not
     searchable yet.
     """
-    encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
+    encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).defer(*HEAVY_FIELDS).first()
     encoded = Embedding.objects.filter(encoder=encoder, tile__scene=OuterRef("pk"))
     counts = (
         Scene.objects.visible_to(user)

@@ -97,6 +97,10 @@ class SearchAnswerSerializer(serializers.Serializer):
     untranslated = serializers.ListField(
         child=serializers.CharField(), help_text="Words of the query that were left out because they are not known."
     )
+    pieces = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What a text longer than the encoder reads at once was split into; empty when it was read at once.",
+    )
     encoder = serializers.CharField(help_text="The model that turned words and pictures into vectors.")
     took_ms = TookSerializer(help_text="Of the search itself; further pages repeat it.")
     searched = serializers.IntegerField(help_text="Scenes that were looked at.")

@@ -95,6 +95,7 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
         "query": ranking.query.text,
         "translation": ranking.query.translation or None,
         "untranslated": ranking.query.untranslated,
+        "pieces": ranking.query.pieces,
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,
         "searched": ranking.searched,

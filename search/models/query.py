@@ -43,3 +43,8 @@ class Query(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def pieces(self) -> list[str]:
+        """What a text longer than the encoder reads at once was split into; [] if it was read at once."""
+        return list(self.vector.parts) if self.vector is not None else []

@@ -42,7 +42,7 @@ def test_json_has_exactly_these_fields(scene):
     out, err = _call("harbour", "--as", "ADA", "--json")
     answer = json.loads(out)
     assert err == ""
-    assert list(answer) == ["query", "translation", "untranslated", "encoder", "took_ms", "searched", "results"]
+    assert list(answer) == ["query", "translation", "untranslated", "pieces", "encoder", "took_ms", "searched", "results"]
     assert list(answer["took_ms"]) == ["encode", "retrieve", "rank", "total"]
     assert answer["searched"] == 1
     (hit,) = answer["results"]

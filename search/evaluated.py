@@ -7,13 +7,14 @@ from django.db import DatabaseError
 from numpy.typing import NDArray
 
 from imagery.encoders import registry
-from imagery.encoders.base import EncoderKind, EncoderSpec
+from imagery.encoders.base import EncoderKind, EncoderSpec, ImageTextEncoder
 from imagery.encoders.builtin.files import NAME as BUILTIN_NAME
 from imagery.encoders.prompts import default_prompts
 from imagery.encoders.texts import text_vector
 from imagery.models import Encoder
 from imagery.services.adapters import adapted_texts_encode, texts_adapt
 from imagery.services.encoders import encoder_instance
+from imagery.services.selftest import encoder_ready
 from rsportal.errors import InvalidInput
 from search.encode_query import query_text_normalise
 from search.translation import search_words
@@ -50,6 +51,11 @@ def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
         have = ", ".join(Encoder.objects.values_list("name", flat=True)) or "none"
         raise InvalidInput(f"There is no encoder {name!r}. Registered: {have}.", field="encoder")
     return row, ""
+
+
+def encoder_model(encoder: Encoder) -> ImageTextEncoder:
+    """The encoder's model; of a stored row, only if it gives the vectors it gave when it was new. Raises Unavailable."""
+    return encoder_ready(encoder=encoder, text=True, image=True) if encoder.pk else encoder_instance(encoder)
 
 
 def caption_encoding(encoder: Encoder) -> TextEncoding:

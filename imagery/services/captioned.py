@@ -12,7 +12,7 @@ from imagery.evaluation.adapting import Captioned
 from imagery.evaluation.captions import CaptionedPicture
 from imagery.evaluation.pictures import Progress, pictures_encode, texts_encode
 from imagery.models import Asset, Collection, Embedding, Encoder, Scene
-from imagery.services.encoders import encoder_instance
+from imagery.services.selftest import encoder_ready
 from rsportal.errors import InvalidInput
 
 _CHUNK: Final = 1_000  # file names in one statement
@@ -39,9 +39,9 @@ def captioned_vectors(
 
     With ``folder`` its pictures are encoded. Without, scenes are found by the file name they were added with (in
     ``collection``, or in all), and their stored vectors of the whole scene are used: nothing is encoded again. Raises
-    InvalidInput (field ``images`` or ``captions``) if no picture is found or no caption can be read.
+    InvalidInput (field ``images`` or ``captions``) if no picture is found or no caption can be read, and Unavailable.
     """
-    model = encoder_instance(encoder)
+    model = encoder_ready(encoder=encoder, text=True, image=folder is not None)
     if folder is not None:
         encoded = pictures_encode(
             model=model, folder=folder, filenames=[picture.filename for picture in pictures], progress=progress

@@ -16,6 +16,7 @@ from imagery.services.adapters import adapted_texts_encode, calibration_in_use
 from imagery.services.encoders import encoder_activate, encoder_register, encoder_spec
 from rsportal.errors import Unavailable
 from search.encode_query import query_encode, query_vectors_forget
+from search.evaluated import caption_encoding, phrase_encoding
 from tests.checkpoints import siglip_checkpoint
 from tests.factories import make_collection, make_scene
 
@@ -158,11 +159,17 @@ def test_a_damaged_or_changed_adapter_is_not_used(encoder: Encoder, tmp_path: Pa
         query_encode(text="a road", encoder=Encoder.objects.get(pk=encoder.pk))
 
 
-def test_an_evaluation_is_of_the_encoder_with_its_adapter(encoder: Encoder, tmp_path: Path) -> None:
+def test_an_evaluation_reads_captions_and_phrases_with_the_adapter(encoder: Encoder, tmp_path: Path) -> None:
     adapt(f"--captions={captions_of_an_archive(encoder, tmp_path, useful=True)}")
     encoder.refresh_from_db()
-    plain = get_encoder(encoder_spec(encoder)).encode_texts(["a road"])
-    assert not np.allclose(adapted_texts_encode(encoder=encoder, texts=["a road"]), plain, atol=0.1)
+    captions, phrases = caption_encoding(encoder), phrase_encoding(encoder)
+    sentence = "there are many green trees in a desert , and a road"
+    plain = get_encoder(encoder_spec(encoder)).encode_texts([sentence])[0]
+    assert abs(captions([sentence])[0] @ plain) < 0.9
+    # A sentence is read as it is, a phrase as a search reads it.
+    for text, encode in ((sentence, captions), ("a harbour", phrases), (sentence, phrases)):
+        searched = query_encode(text=text, encoder=encoder).vector
+        np.testing.assert_allclose(encode([text])[0], searched, atol=1e-3)
 
 
 def test_wrong_use_is_explained(encoder: Encoder, tmp_path: Path) -> None:

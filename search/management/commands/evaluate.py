@@ -14,9 +14,8 @@ from imagery.evaluation.phrases import phrases_read
 from imagery.evaluation.pictures import Progress
 from imagery.evaluation.run import Evaluation, evaluate
 from imagery.models import Encoder
-from imagery.services.encoders import encoder_instance
 from rsportal.errors import RsportalError
-from search.evaluated import caption_encoding, encoder_chosen, phrase_encoding
+from search.evaluated import caption_encoding, encoder_chosen, encoder_model, phrase_encoding
 
 _NAMED: Final = 10
 """As many bad lines or missing pictures are named; the rest is counted."""
@@ -61,7 +60,7 @@ class Command(BaseCommand):
         if remark:
             self.stderr.write(remark)
         found = evaluate(
-            model=encoder_instance(encoder),
+            model=encoder_model(encoder),
             encode_captions=caption_encoding(encoder),
             encode_phrases=phrase_encoding(encoder),
             folder=options["images"],

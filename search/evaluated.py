@@ -54,7 +54,7 @@ def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
 
 
 def encoder_model(encoder: Encoder) -> ImageTextEncoder:
-    """The encoder's model; of a stored row, only if it gives the vectors it gave when it was new. Raises Unavailable."""
+    """The encoder's model; of a stored row, only if it still gives the vectors it gave at first. Raises Unavailable."""
     return encoder_ready(encoder=encoder, text=True, image=True) if encoder.pk else encoder_instance(encoder)
 
 

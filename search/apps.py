@@ -11,6 +11,7 @@ class SearchConfig(AppConfig):
 
     def ready(self) -> None:
         from rsportal.warmup import warmup_register
+        from search import checks  # noqa: F401  (registers the system checks)
         from search.encode_query import text_tower_warm
 
         warmup_register(text_tower_warm)

@@ -40,7 +40,7 @@ class MarianTranslator:
         with self._lock:
             if not self._checksum:
                 digest = hashlib.sha256()
-                for path in sorted(file for pattern in _FILES for file in self._folder().glob(pattern)):
+                for path in sorted(file for pattern in _FILES for file in self.folder().glob(pattern)):
                     digest.update(path.name.encode() + b"\0")
                     with path.open("rb") as stream:
                         while block := stream.read(_READ_BYTES):
@@ -62,7 +62,7 @@ class MarianTranslator:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            folder = self._folder()
+            folder = self.folder()
             import torch
             from safetensors import SafetensorError
             from transformers import MarianMTModel, MarianTokenizer
@@ -82,8 +82,11 @@ class MarianTranslator:
             self._loaded = (tokenizer, model.eval())
         return self._loaded
 
-    def _folder(self) -> Path:
-        """Return the folder with the files; a hub id is fetched only when the network is allowed."""
+    def folder(self) -> Path:
+        """Return the folder with the files; a hub id is fetched only when the network is allowed.
+
+        Raises Unavailable when something is missing.
+        """
         path = Path(self.source).expanduser() if is_local(self.source) else self._snapshot()
         missing = next(
             (name for name in ("config.json", "source.spm", "target.spm") if not (path / name).is_file()), ""

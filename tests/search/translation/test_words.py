@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from imagery.models import Encoder
 from rsportal.errors import InvalidInput, Unavailable
+from search.checks import translation_model
 from search.models import Query, QueryVector, TranslatedText
 from search.services import history_erase, search_request_parse, search_run
 from search.translation import search_words
@@ -178,3 +179,9 @@ def test_erasing_a_search_takes_its_translation_unless_somebody_else_asked_it(en
     assert TranslatedText.objects.count() == 1
     history_erase(user=bob)
     assert not TranslatedText.objects.exists() and not QueryVector.objects.exists()
+
+
+def test_the_start_up_check_warns_of_a_missing_model(settings, tmp_path, model_folder):
+    for source, found in (("", []), (str(model_folder), []), (str(tmp_path / "nothing"), ["search.W001"])):
+        settings.TRANSLATOR = source
+        assert [message.id for message in translation_model()] == found

@@ -40,6 +40,7 @@ def test_the_image_mean_is_the_mean_of_the_scenes_means() -> None:
     make_scene(vector=-whole, encoder=encoder, status=Scene.Status.PENDING)
     done = encoder_image_mean_compute(encoder=encoder)
     expected = np.mean([*vectors, np.mean([whole, *tiles], axis=0)], axis=0)
+    assert done.image_mean is not None
     np.testing.assert_allclose(done.image_mean, expected, atol=1e-3)  # The vectors are stored in half precision.
     assert done.means_of == {"archive": 51, "scenes": 51, "vectors": 54, "reason": ""}
     assert done.means_at is not None
@@ -94,6 +95,7 @@ def test_the_text_mean_is_that_of_the_bank_in_the_prompts(encoder: Encoder) -> N
     first, second = (model.encode_texts([prompt.replace("{}", term) for term in bank]) for prompt in ENGLISH[:2])
     both = first + second
     expected = (both / np.linalg.norm(both, axis=1, keepdims=True)).mean(axis=0)
+    assert done.text_mean is not None
     np.testing.assert_allclose(done.text_mean, expected, atol=1e-5)
     assert done.means_of["terms"] == len(bank)
     assert done.means_of["prompts"] == list(ENGLISH[:2])

@@ -47,7 +47,9 @@ print(json.dumps(told))
 """
 
 
-def ask(source: str, revision: str = "", *arguments: str, guard: bool = False, **environment: str) -> dict[str, Any]:
+def ask(
+    environment: dict[str, str], source: str = REPO, revision: str = "", *arguments: str, guard: bool = False
+) -> dict[str, Any]:
     """What a fresh process finds under a source."""
     done = subprocess.run(
         [sys.executable, "-c", (GUARD if guard else "") + PROGRAM, source, revision, *arguments],
@@ -82,23 +84,23 @@ def hub(versions: dict[str, Path]) -> Any:
 def test_a_branch_and_a_tag_become_their_commit(hub: Hub, versions: dict[str, Path], tmp_path: Path) -> None:
     """The default branch, the tag, then both again from the cache, as commits and without a connection."""
     online = hub.environment(tmp_path)
-    first, tagged = ask(REPO, **online), ask(REPO, "v1", **online)
+    first, tagged = ask(online), ask(online, REPO, "v1")
     assert (first["commit"], first["dimension"]) == (commit_of(versions["main"]), 96)
     assert (tagged["commit"], tagged["dimension"]) == (commit_of(versions["v1"]), 128)
     assert first["checksum"] != tagged["checksum"]
     assert not [path for _method, path, _range in hub.asked if path.endswith((".bin", ".md"))]
     for known in (first, tagged):
-        assert ask(REPO, known["commit"], guard=True, **online) == known
-        assert ask(REPO, known["commit"], guard=True, **{**online, "HF_HUB_OFFLINE": "1"}) == known
+        assert ask(online, REPO, known["commit"], guard=True) == known
+        assert ask({**online, "HF_HUB_OFFLINE": "1"}, REPO, known["commit"], guard=True) == known
 
 
 def test_a_branch_that_moved_is_a_new_commit_and_the_old_one_stays(versions: dict[str, Path], tmp_path: Path) -> None:
     with hub_server(REPO, dict(versions)) as hub:
         online = hub.environment(tmp_path)
-        before = ask(REPO, "main", **online)
+        before = ask(online, REPO, "main")
         hub.revisions["main"] = hub.revisions["v1"]
-        assert ask(REPO, "main", **online)["commit"] == hub.revisions["v1"]
-        assert ask(REPO, before["commit"], guard=True, **online) == before
+        assert ask(online, REPO, "main")["commit"] == hub.revisions["v1"]
+        assert ask(online, REPO, before["commit"], guard=True) == before
 
 
 def test_offline_reads_a_cache_that_was_carried_over_and_asks_nobody(
@@ -112,16 +114,16 @@ def test_offline_reads_a_cache_that_was_carried_over_and_asks_nobody(
     (place / "refs" / "main").write_text(commit)
     offline = {**hub.environment(tmp_path), "HF_HUB_OFFLINE": "1"}
     for revision in ("", "main", commit):
-        answer = ask(REPO, revision, *(["encode"] if not revision else []), guard=True, **offline)
+        answer = ask(offline, REPO, revision, guard=True)
         assert answer["commit"] == commit
-    assert len(ask(REPO, "", "encode", guard=True, **offline)["text"]) == 96
+    assert len(ask(offline, REPO, "", "encode", guard=True)["text"]) == 96
     for lost in ("v1", "f" * 40):
-        assert "RSPORTAL_HF_OFFLINE=0" in ask(REPO, lost, guard=True, **offline)["refused"]
+        assert "RSPORTAL_HF_OFFLINE=0" in ask(offline, REPO, lost, guard=True)["refused"]
 
 
 def test_a_folder_asks_nobody_even_where_it_might(versions: dict[str, Path], tmp_path: Path) -> None:
     environment = {"HF_HUB_OFFLINE": "0", "RSPORTAL_HF_OFFLINE": "0", "HF_HOME": str(tmp_path)}
-    answer = ask(str(versions["main"]), "", "encode", guard=True, **environment)
+    answer = ask(environment, str(versions["main"]), "", "encode", guard=True)
     assert answer["commit"] == ""
     assert len(answer["text"]) == 96
 
@@ -138,13 +140,13 @@ def test_a_folder_asks_nobody_even_where_it_might(versions: dict[str, Path], tmp
 def test_what_the_hub_does_not_have_is_told(
     hub: Hub, tmp_path: Path, source: str, revision: str, sentence: str
 ) -> None:
-    assert sentence in ask(source, revision, **hub.environment(tmp_path))["refused"]
+    assert sentence in ask(hub.environment(tmp_path), source, revision)["refused"]
 
 
 def test_a_hub_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with hub_server(REPO, {}) as hub:
         closed = hub.environment(tmp_path)
-    refused = ask(REPO, **closed)["refused"]
+    refused = ask(closed)["refused"]
     assert "check the network" in refused
     assert "copy its files" in refused
 
@@ -156,10 +158,10 @@ def test_a_broken_transfer_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with hub_server(REPO, {"main": folder}) as hub:
         online = hub.environment(tmp_path / "cache")
         hub.cut_after = 15 << 20
-        assert "goes on where it stopped" in ask(REPO, **online)["refused"]
+        assert "goes on where it stopped" in ask(online)["refused"]
         hub.cut_after = None
         begun = len(hub.asked)
-        assert ask(REPO, **online)["dimension"] == 128
+        assert ask(online)["dimension"] == 128
         ranges = [asked for _method, path, asked in hub.asked[begun:] if path.endswith(".safetensors") and asked]
     assert len(ranges) == 1
     assert 0 < int(ranges[0].removeprefix("bytes=").split("-")[0]) < weights

@@ -17,6 +17,7 @@ from .base import EncoderSpec, ImageInput, ImageTextEncoder, TowerName
 from .checkpoint import facts, folder, read_config
 from .errors import EncoderMismatch, EncoderUnavailable
 from .language import refuse_unreadable
+from .runtime import known
 from .runtime.plan import REFERENCE, Plan, Runtime
 from .runtime.running import Batches, openvino_tower, stacked
 from .runtime.towers import TorchTower, Tower
@@ -120,13 +121,19 @@ class CheckpointEncoder(ImageTextEncoder):
         from .runtime.export import Exportable
 
         if tower is TowerName.IMAGE:
-            picture = Image.new("RGB", (2 * self.image_size, self.image_size), (90, 120, 60))
-            example = stacked([self.image_input(picture)] * 2)
+            inputs = [self.image_input(picture) for picture in known.pictures(5)]
+            example, check = stacked(inputs[:2]), stacked(inputs[2:])
         else:
             with self._lock:
                 self._load_tokenizer()
-            example = self._tokens(["an airport", "a river beside a dense residential area"], fixed=True)
-        return Exportable(self._module(tower, REFERENCE.precision.value), example)
+            example = self._tokens(known.TEXTS[:2], fixed=True)
+            check = self._tokens(known.TEXTS[2:5], fixed=True)
+        module = self._module(tower, REFERENCE.precision.value)
+        if tower is TowerName.TEXT and self._model_type != "clip":
+            from .runtime.last_token import pool_last_token_only
+
+            module = pool_last_token_only(module)
+        return Exportable(module, example, check)
 
     def _loaded_image_processor(self, path: Path) -> Any:
         """The checkpoint's own image processor, for pictures of the size that the weights read.

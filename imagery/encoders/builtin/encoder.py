@@ -10,6 +10,7 @@ from PIL import Image
 
 from imagery.encoders.base import EncoderSpec, ImageInput, ImageTextEncoder, TowerName
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
+from imagery.encoders.runtime import known
 from imagery.encoders.runtime.plan import REFERENCE, Plan, Precision, Runtime
 from imagery.encoders.runtime.running import Batches, openvino_tower, stacked
 from imagery.encoders.runtime.towers import TorchTower, Tower
@@ -104,8 +105,8 @@ class BuiltinEncoder(ImageTextEncoder):
             return None
         from imagery.encoders.runtime.export import Exportable
 
-        picture = Image.new("RGB", (2 * self.image_size, self.image_size), (90, 120, 60))
-        return Exportable(self._module(), stacked([self.image_input(picture)] * 2))
+        inputs = [self.image_input(picture) for picture in known.pictures(5)]
+        return Exportable(self._module(), stacked(inputs[:2]), stacked(inputs[2:]))
 
     def _image_input(self, image: Image.Image) -> ImageInput:
         if self._lender is not None:

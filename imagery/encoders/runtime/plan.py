@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-ARTEFACT_VERSION: Final = 1
+ARTEFACT_VERSION: Final = 2
 """Raised when towers are exported in another way, so that those written before are made anew."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artefact import Artefact
+from .library import openvino_core
 from .memory import pages_release
 from .plan import Plan, Precision, this_machine
 
@@ -18,9 +19,6 @@ _QUANTISATION_GROUP: Final = 256
 _BFLOAT16_FEATURES: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 # The names of the rows in what transformers' towers return, best first; None is the bare tensor of our own.
 _ROWS: Final = ("image_embeds", "text_embeds", "pooler_output")
-
-_core_lock = threading.Lock()
-_core: Any = None
 
 
 class Tower(Protocol):
@@ -86,17 +84,6 @@ class OpenvinoTower:
                 self._shapes.add(shape)
                 pages_release(self._weights)
         return rows
-
-
-def openvino_core() -> Any:
-    """The library's entrance, one in a process."""
-    global _core
-    with _core_lock:
-        if _core is None:
-            import openvino
-
-            _core = openvino.Core()
-        return _core
 
 
 def _configuration(plan: Plan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from imagery.models import Collection, IngestJob, Scene
+from imagery.models import Collection, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
 from search.models import Event, Impression, Query, Ranking
 from tests.world import SHARED_TEXT, Holding
@@ -104,6 +104,11 @@ def autocomplete(app: str, model: str, name: str) -> Make:
         "admin:autocomplete",
         query=lambda h: {"app_label": app, "model_name": model, "field_name": name, "term": h.word},
     )
+
+
+def encoder_step(step: str) -> Make:
+    """Return the question and the order of one step of a change of model."""
+    return page("admin:imagery_encoder_step", args=lambda _h: [Encoder.objects.order_by("pk")[0].pk, step], post={})
 
 
 def scene_asset(key: str) -> Make:
@@ -211,6 +216,18 @@ CASES: dict[str, Make] = {
         autocomplete("imagery", "scene", "collection"),
         autocomplete("imagery", "collectionmember", "user"),
         autocomplete("search", "query", "user"),
+    ),
+    "admin:imagery_encoder_register": page("admin:imagery_encoder_register", post={"name": "", "kind": "transformers"}),
+    "admin:imagery_encoder_step": both(
+        *(
+            encoder_step(step)
+            for step in ("fill", "pause", "resume", "retry", "cancel", "rollback", "retire", "partial")
+        )
+    ),
+    "admin:search_compare": page(
+        "admin:search_compare",
+        query=lambda h: {"second": h.word},
+        post=lambda h: {"first": "x", "second": "y", "queries": SHARED_TEXT, "collection": h.slug},
     ),
     "admin:jsi18n": page("admin:jsi18n"),
     "admin:app_list": both(

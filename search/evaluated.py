@@ -1,6 +1,8 @@
 """Which encoder an evaluation is of, and how it reads texts: as a search does."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from django.db import DatabaseError
@@ -19,37 +21,45 @@ from rsportal.errors import InvalidInput
 from search.encode_query import query_text_normalise
 from search.translation import search_words
 
+_SHIPPED: Final = EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME)
+
 TextEncoding = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
-    """The encoder of this name or number (None: the active one), and a remark for the operator, perhaps empty.
+    """The encoder of this name, number or folder (None: the active one), and a remark for the operator, perhaps empty.
 
-    "builtin" needs no row, nor a database: the shipped weights are then measured as they are. Raises InvalidInput
-    (field ``encoder``) if there is none.
+    A folder (a checkpoint, or a training of the built-in encoder) and "builtin" need no row: the row returned is then
+    not stored. "builtin" does not even need a database. Raises InvalidInput (field ``encoder``) if there is none, and
+    EncoderUnavailable if its files are missing.
     """
+    if name is not None and ("/" in name or name.startswith((".", "~"))):
+        return _of_folder(name), ""
     try:
         if name is None:
             if active := Encoder.objects.filter(state=Encoder.State.ACTIVE).first():
                 return active, ""
-            return _shipped(), "No encoder is active, so the built-in one is measured."
+            return _unstored(_SHIPPED), "No encoder is active, so the built-in one is measured."
         row = Encoder.objects.filter(name=name).first()
         if row is None and name.isdecimal() and len(name) < 10:
             row = Encoder.objects.filter(pk=int(name)).first()
         if row is None and name == BUILTIN_NAME:
-            return _shipped(), ""
+            return _unstored(_SHIPPED), ""
     except DatabaseError as error:
+        reason = str(error).splitlines()[0]
         if name != BUILTIN_NAME:
             raise InvalidInput(
-                f"The encoders cannot be looked up ({str(error).splitlines()[0]}): start the database and run "
+                f"The encoders cannot be looked up ({reason}): start the database and run "
                 '"manage.py migrate", or measure --encoder builtin, which needs none.',
                 field="encoder",
             ) from error
-        reason = str(error).splitlines()[0]
-        return _shipped(), f"The database cannot be read ({reason}): the shipped weights are measured as they are."
+        remark = f"The database cannot be read ({reason}): the shipped weights are measured as they are."
+        return _unstored(_SHIPPED), remark
     if row is None:
-        have = ", ".join(Encoder.objects.values_list("name", flat=True)) or "none"
-        raise InvalidInput(f"There is no encoder {name!r}. Registered: {have}.", field="encoder")
+        have = ", ".join(Encoder.objects.order_by("name").values_list("name", flat=True)) or "none"
+        raise InvalidInput(
+            f"There is no encoder {name!r}. Registered: {have}. A folder is written with a slash.", field="encoder"
+        )
     return row, ""
 
 
@@ -75,17 +85,24 @@ def phrase_encoding(encoder: Encoder) -> TextEncoding:
     return encode
 
 
-def _shipped() -> Encoder:
-    """A row for the shipped weights that is not stored."""
-    spec = EncoderSpec(kind=EncoderKind.BUILTIN, source=BUILTIN_NAME)
+def _of_folder(name: str) -> Encoder:
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir():
+        raise InvalidInput(f"--encoder {name}: there is no such folder.", field="encoder")
+    checkpoint = (folder / "config.json").is_file()
+    return _unstored(EncoderSpec(EncoderKind.TRANSFORMERS if checkpoint else EncoderKind.BUILTIN, str(folder)))
+
+
+def _unstored(spec: EncoderSpec) -> Encoder:
+    """A row for files that are not registered, never saved."""
     facts = registry.describe(spec)
     return Encoder(
-        name=BUILTIN_NAME,
-        kind=Encoder.Kind.BUILTIN,
-        source=BUILTIN_NAME,
+        name=Path(spec.source).name,
+        kind=spec.kind.value,
+        source=spec.source,
         checksum=registry.checksum(spec),
         dimension=facts.dimension,
         image_size=facts.image_size,
         languages=list(facts.languages),
-        prompts=default_prompts(kind=Encoder.Kind.BUILTIN, languages=facts.languages),
+        prompts=default_prompts(kind=spec.kind, languages=facts.languages),
     )

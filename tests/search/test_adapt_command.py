@@ -98,6 +98,11 @@ def test_a_mismatch_is_learned_used_and_taken_back(encoder: Encoder, tmp_path: P
     query_vectors_forget()
     assert np.array_equal(query_encode(text=query, encoder=encoder).vector, adapted.vector)
 
+    listed = StringIO()
+    call_command("encoder", "list", stdout=listed)
+    assert f"mR {facts['mr_before']:.1f} → {facts['mr_after']:.1f}" in listed.getvalue()
+    assert "learned from captions.jsonl" in listed.getvalue()
+
     assert "is removed" in adapt("--remove")[0]
     encoder.refresh_from_db()
     assert encoder.adapter == {}

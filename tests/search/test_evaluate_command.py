@@ -163,6 +163,15 @@ def test_the_encoder_is_named_by_name_or_number(archive: Path, encoder: Encoder)
         run(archive, "--encoder=huge")
 
 
+def test_a_folder_is_measured_before_it_is_registered(archive: Path, checkpoint: Path) -> None:
+    found = measured(archive, "--limit=4", f"--encoder={checkpoint}", f"--queries={archive / 'queries.jsonl'}")
+    assert found["encoder"]["source"] == str(checkpoint)
+    assert found["pictures"] == 4
+    assert not Encoder.objects.exists()
+    with pytest.raises(CommandError, match="there is no such folder"):
+        run(archive, "--encoder=./nowhere")
+
+
 def test_the_built_in_encoder_needs_no_row(archive: Path) -> None:
     assert not Encoder.objects.exists()
     found = measured(archive, "--encoder=builtin", "--limit=4", f"--queries={archive / 'queries.jsonl'}")

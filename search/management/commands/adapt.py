@@ -45,11 +45,11 @@ class Command(BaseCommand):
         if bool(options["captions"]) == options["remove"]:
             raise CommandError("Give either --captions FILE, to learn from, or --remove.")
         try:
-            encoder, remark = encoder_chosen(options["encoder"])
+            encoder, _remark = encoder_chosen(options["encoder"])
             if encoder.pk is None:
                 raise CommandError(
-                    f"{remark or 'The built-in encoder is not registered.'} An adapter is kept with an encoder: "
-                    'register one first ("manage.py encoder ensure" for the built-in one).'
+                    'An adapter is kept with a registered encoder. Register it first: "manage.py encoder ensure" for '
+                    'the built-in one, "manage.py encoder add" for another.'
                 )
             if options["remove"]:
                 self._remove(encoder, options)

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of the pictures")
         parser.add_argument("--captions", type=Path, required=True, metavar="FILE", help="captions as JSON Lines")
         parser.add_argument("--queries", type=Path, metavar="FILE", help="judged phrases as JSON Lines")
-        parser.add_argument("--encoder", metavar="ID", help="name or number of an encoder (default: the active one)")
+        parser.add_argument("--encoder", metavar="ID", help="name, number or folder of an encoder (default: active)")
         parser.add_argument("--split", metavar="NAME", help="only pictures of this split (default: all of the file)")
         parser.add_argument(
             "--multi-positive",

@@ -21,7 +21,10 @@ def teacher_find(*, name: str) -> tuple[EncoderSpec, Plan]:
     if "/" in name or name.startswith((".", "~")):
         folder = Path(name).expanduser().resolve()
         if not folder.is_dir():
-            raise InvalidInput(f"--teacher {name}: there is no such folder.", field="teacher")
+            raise InvalidInput(
+                f"--teacher {name}: there is no such folder. To learn from a hub's checkpoint, register it first.",
+                field="teacher",
+            )
         checkpoint = (folder / "config.json").is_file()
         kind = EncoderKind.TRANSFORMERS if checkpoint else EncoderKind.BUILTIN
         return EncoderSpec(kind, str(folder)), REFERENCE

@@ -22,7 +22,7 @@ class Hub:
     """What the server holds and what it was asked.
 
     ``revisions`` maps branches, tags and commits to a commit, ``commits`` a commit to its folder. While ``cut_after``
-    is set, an answer with weights is broken off after that many bytes, as when a cable is pulled.
+    is set, an answer with weights ends after that many bytes; with ``reset`` rudely, as when a router dies.
     """
 
     repo: str
@@ -30,6 +30,7 @@ class Hub:
     commits: dict[str, Path]
     revisions: dict[str, str]
     cut_after: int | None = None
+    reset: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and Range header of every request."""
 
@@ -142,9 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.cut_after is not None and name.endswith(".safetensors"):
             self.wfile.write(content[begin : begin + self.hub.cut_after])
             self.wfile.flush()
-            # Close with a reset instead of an orderly end.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
+            if self.hub.reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
             self.close_connection = True
             return
         self.wfile.write(content[begin:])

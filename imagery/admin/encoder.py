@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +25,7 @@ from imagery.models.encoder import HEAVY_FIELDS
 from imagery.selectors_encoders import Stored, vectors_stored
 from imagery.services.adapters import adapter_line
 from imagery.services.runtime import encoder_runtime_line
+from imagery.services.selftest import selftest_lines
 
 _FAILED_SHOWN = 20
 
@@ -56,12 +57,13 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
                     "runs_as",
                     "means_at",
                     "adapted",
+                    "self_test",
                 )
             },
         ),
         (gettext_lazy("Use"), {"fields": ("vectors", "created_at", "activated_at", "previous")}),
     )
-    readonly_fields = ("vectors", "runs_as", "adapted")
+    readonly_fields = ("vectors", "runs_as", "adapted", "self_test")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Encoder]:
         rows: QuerySet[Encoder] = super().get_queryset(request).defer(*HEAVY_FIELDS).select_related("fill", "previous")
@@ -135,6 +137,11 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
     def runs_as(self, encoder: Encoder) -> str:
         """Library, precision and device."""
         return encoder_runtime_line(encoder)
+
+    @admin.display(description=gettext_lazy("self-test"))
+    def self_test(self, encoder: Encoder) -> SafeString:
+        """What the last self-test of each tower found, where and when."""
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in selftest_lines(encoder)))
 
     @admin.display(description=gettext_lazy("adapter"), empty_value="-")
     def adapted(self, encoder: Encoder) -> str:

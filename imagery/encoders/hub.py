@@ -1,7 +1,8 @@
 """Checkpoints by hub id: their snapshots in the local cache, fetched when allowed, and the commit they are pinned to.
 
 The cache is huggingface_hub's own (`HF_HOME`), so that files fetched by other programs are found and an air-gapped
-machine can be given a copy of it. A transfer that was cut off goes on where it stopped.
+machine can be given a copy of it. While a file is fetched, a broken connection is taken up where it stopped; when that
+fails for good, the files that are complete stay and the next run fetches the others.
 """
 
 import os
@@ -117,7 +118,7 @@ def _refusal(source: str, revision: str, error: Exception) -> EncoderUnavailable
         )
     return EncoderUnavailable(
         f"The encoder {_named(source, revision)} could not be fetched ({_reason(error)}): check the network and run "
-        "the command again, it goes on where it stopped; or copy its files to a folder and give that as source."
+        "the command again, complete files are kept; or copy its files to a folder and give that as source."
     )
 
 

@@ -26,7 +26,7 @@ from imagery.services.fill import (
     scenes_without_vectors,
 )
 from imagery.services.fill_run import fill_prepare, fills_drain
-from imagery.services.means import encoder_means_compute
+from imagery.services.means import encoder_means_compute, encoder_prompts_set
 from imagery.services.runtime import encoder_runtime_line, encoder_runtime_prepare
 from imagery.services.selftest import encoder_selftest
 from imagery.services.switch import encoder_retire, encoder_rollback
@@ -70,6 +70,9 @@ class EncoderCommand(BaseCommand):
         rollback.add_argument("--partial", action="store_true", help="even if scenes lack its vectors; they are filled")
         self._named("tune", "measure again what runs it fastest on this machine")
         self._named("means", "compute its means of text and image vectors again")
+        prompts = self._named("prompts", "show the sentences that short phrases are put into, or set them")
+        prompts.add_argument("prompts", nargs="*", metavar="PROMPT", help='such as "a satellite photo of {}"')
+        prompts.add_argument("--none", action="store_true", help="no prompts: phrases are encoded as they are")
         self._named("check", "test that its files and vectors are what they were; exit status 1 if not")
         retire = self._named("retire", "drop its vectors and their index at once")
         retire.add_argument("--yes", action="store_true", help="really do it")
@@ -188,6 +191,16 @@ class EncoderCommand(BaseCommand):
     def do_means(self, options: dict[str, Any]) -> None:
         encoder = encoder_means_compute(encoder=encoders.encoder_get(options["name"]))
         self.stdout.write(f"{encoder.name}: {means_line(encoder)}")
+
+    def do_prompts(self, options: dict[str, Any]) -> None:
+        encoder = encoders.encoder_get(options["name"])
+        if options["prompts"] or options["none"]:
+            encoder = encoder_prompts_set(encoder=encoder, prompts=[] if options["none"] else options["prompts"])
+            self.stdout.write('Searches use them from now on; "manage.py encoder means" takes the text mean anew.')
+        for prompt in encoder.prompts:
+            self.stdout.write(prompt)
+        if not encoder.prompts:
+            self.stdout.write("No prompts.")
 
     def do_check(self, options: dict[str, Any]) -> None:
         checks = encoder_selftest(encoder=encoders.encoder_get(options["name"]))

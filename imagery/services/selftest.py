@@ -11,11 +11,13 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from imagery.encoders import errors, selftest
@@ -104,6 +106,20 @@ def last_checks(encoder: Encoder) -> dict[str, dict[str, Any]]:
     """Return what the last self-test of each tower found: ok, distance, tolerance, reason, at, host."""
     found: dict[str, dict[str, Any]] = encoder.probe.get(_CHECKS, {})
     return found
+
+
+def selftest_lines(encoder: Encoder) -> list[str]:
+    """Return what the last self-test of each tower found, where and when, one line each, for people."""
+    lines = []
+    for tower, told in last_checks(encoder).items():
+        words = {
+            "tower": _("texts") if tower == selftest.TEXT else _("pictures"),
+            "found": _("as before") if told["ok"] else told["reason"],
+            "host": told["host"],
+            "at": date_format(datetime.fromisoformat(told["at"]), "SHORT_DATETIME_FORMAT"),
+        }
+        lines.append(_("%(tower)s: %(found)s (%(host)s, %(at)s)") % words)
+    return lines or [_("not tested yet")]
 
 
 def _checked(encoder: Encoder, model: ImageTextEncoder, tower: str) -> TowerCheck:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from safetensors.numpy import load_file, save_file
 
 from imagery.checks import encoder_files
@@ -141,6 +141,27 @@ def test_a_check_by_hand_looks_at_files_and_both_towers(encoder: Encoder, folder
     assert [(check.tower, check.ok) for check in second] == [("files", False), ("text", True), ("image", False)]
     assert second[2].distance > second[2].tolerance
     assert all(check.reason for check in second if not check.ok)
+
+
+def test_the_administration_and_the_command_tell(encoder: Encoder, folder: Path, client) -> None:
+    client.force_login(make_user(superuser=True))
+    address = f"/admin/imagery/encoder/{encoder.pk}/change/"
+    assert "not tested yet" in client.get(address).content.decode()
+    call_command("encoder", "check", "own")
+    assert "texts: as before" in client.get(address).content.decode()
+    change_tensor(folder, "text_model.head.weight")
+    restart()
+    with pytest.raises(CommandError, match="does not give the vectors"):
+        call_command("encoder", "check", "own")
+    assert "gives other vectors for texts" in client.get(address).content.decode()
+
+
+def test_prompts_are_set_by_command(encoder: Encoder, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("encoder", "prompts", "own", "a photo of {}")
+    assert Encoder.objects.get(pk=encoder.pk).prompts == ["a photo of {}"]
+    call_command("encoder", "prompts", "own", "--none")
+    assert Encoder.objects.get(pk=encoder.pk).prompts == []
+    assert "No prompts." in capsys.readouterr().out
 
 
 def test_the_reason_names_what_changed(encoder: Encoder, folder: Path) -> None:

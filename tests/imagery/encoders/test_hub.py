@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from imagery.encoders import registry
+from imagery.encoders.base import EncoderKind, EncoderSpec
 from tests.checkpoints import Shape, siglip_of_shape
 from tests.hub_server import Hub, commit_of, hub_server
 
@@ -151,17 +153,38 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path: Path) -> None:
     assert "copy its files" in refused
 
 
-def test_a_broken_transfer_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """25 MB of weights; the connection is reset after 15 MB, the second try asks for the rest only."""
-    folder = siglip_of_shape(tmp_path / "model", Shape(width=128, layers=1, heads=2, vocabulary=45_000), spread=False)
-    weights = (folder / "model.safetensors").stat().st_size
-    with hub_server(REPO, {"main": folder}) as hub:
-        online = hub.environment(tmp_path / "cache")
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with 24 MB of weights: larger than what is written to the disk at once."""
+    shape = Shape(width=128, layers=1, heads=2, vocabulary=45_000)
+    return siglip_of_shape(tmp_path_factory.mktemp("large") / "model", shape, spread=False)
+
+
+def weights_asked(hub: Hub) -> list[str]:
+    """The Range headers of the requests for the weights."""
+    return [asked for method, path, asked in hub.asked if method == "GET" and path.endswith(".safetensors")]
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(large: Path, tmp_path: Path) -> None:
+    with hub_server(REPO, {"main": large}) as hub:
         hub.cut_after = 15 << 20
-        assert "goes on where it stopped" in ask(online)["refused"]
+        answer = ask(hub.environment(tmp_path))
+        first, second = weights_asked(hub)
+    assert answer["checksum"] == registry.checksum(EncoderSpec(EncoderKind.TRANSFORMERS, str(large)))
+    assert first == ""
+    assert int(second.removeprefix("bytes=").split("-")[0]) >= 10 << 20
+
+
+def test_after_a_failure_complete_files_are_kept(large: Path, tmp_path: Path) -> None:
+    with hub_server(REPO, {"main": large}) as hub:
+        online = hub.environment(tmp_path)
+        hub.cut_after, hub.reset = 1 << 20, True
+        refused = ask(online)["refused"]
+        assert "run the command again, complete files are kept" in refused
+        assert ask({**online, "HF_HUB_OFFLINE": "1"}, guard=True)["refused"], "half a checkpoint is none"
         hub.cut_after = None
-        begun = len(hub.asked)
+        hub.asked.clear()
         assert ask(online)["dimension"] == 128
-        ranges = [asked for _method, path, asked in hub.asked[begun:] if path.endswith(".safetensors") and asked]
-    assert len(ranges) == 1
-    assert 0 < int(ranges[0].removeprefix("bytes=").split("-")[0]) < weights
+        assert {path.rsplit("/", 1)[-1] for _method, path, _range in hub.asked if "/resolve/" in path} == {
+            "model.safetensors"
+        }

@@ -12,6 +12,7 @@ from search.forms import SearchForm
 from search.judgements import shown_hit_get
 from search.models import Query
 from search.services import PAGE_SIZE
+from search.translation import translation_is_own
 
 register = template.Library()
 
@@ -50,6 +51,6 @@ def _address(query: Query, **extra: object) -> str:
         collections=tuple(query.filters.get("collections", ())),
         start=query.filters.get("start", ""),
         end=query.filters.get("end", ""),
-        translation=query.translation,
+        translation=query.translation if translation_is_own(query) else "",
     )
     return f"{reverse('search:home')}?{form.querystring(**extra)}"

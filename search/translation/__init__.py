@@ -2,7 +2,7 @@
 
 from search.translation.chinese import Reading, translate_by_glossary
 from search.translation.scripts import languages_read, reads_chinese
-from search.translation.words import NOT_UNDERSTOOD, SearchWords, search_words
+from search.translation.words import NOT_UNDERSTOOD, SearchWords, search_words, translation_is_own
 
 __all__ = [
     "NOT_UNDERSTOOD",
@@ -12,4 +12,5 @@ __all__ = [
     "reads_chinese",
     "search_words",
     "translate_by_glossary",
+    "translation_is_own",
 ]

@@ -34,7 +34,7 @@ def translate_by_glossary(text: str, *, known: Mapping[str, str] | None = None) 
     """
     if not HAN.search(text):
         return Reading(" ".join(text.split()), (), 1.0)
-    words = [_learned(token, known or {}) for token in tokens(_PICTURE_OF.sub("", text))]
+    words = [_learned(token, known or {}) for token in _without_picture_of(text)]
     missing = [token.text for token in words if token.kind is Kind.UNKNOWN]
     left = sum(map(len, missing))
     every = sum(len(HAN.findall(token.text)) for token in words)
@@ -48,10 +48,19 @@ def translate_by_glossary(text: str, *, known: Mapping[str, str] | None = None) 
     return Reading(_tidy(", ".join(english)), tuple(dict.fromkeys(missing)), 1.0 - left / max(1, every))
 
 
+def _without_picture_of(text: str) -> list[Token]:
+    """公园的图片 is searched for as 公园; 模糊的图片 stays, because an attribute alone is no query."""
+    rest = tokens(_PICTURE_OF.sub("", text))
+    attributes = (Kind.ADJECTIVE, Kind.ADVERB, Kind.DE, Kind.SKIP)
+    return tokens(text) if all(token.kind in attributes for token in rest) else rest
+
+
 def _learned(token: Token, known: Mapping[str, str]) -> Token:
     english = known.get(token.text, "") if token.kind is Kind.UNKNOWN else ""
     return replace(token, term=Term(Kind.NOUN, english, english)) if english else token
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
+    """Single spaces, none before a comma, and no word twice in a row (机场 airport)."""
+    line = re.sub(r"\s+([,.])", r"\1", " ".join(text.split()))
+    return re.sub(r"\b([a-z]{3,})(?: \1\b)+", r"\1", line)

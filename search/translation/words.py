@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from imagery.models import Encoder
 from rsportal.errors import InvalidInput, Unavailable
-from search.models import TranslatedText
+from search.models import Query, TranslatedText
 from search.translation.chinese import Reading, translate_by_glossary
 from search.translation.glossary import glossary
 from search.translation.lexer import HAN
@@ -47,11 +47,18 @@ class SearchWords:
 def search_words(*, text: str, encoder: Encoder, translation: str = "") -> SearchWords:
     """Return the words to encode for a query text under this encoder.
 
-    A ``translation`` that a person gives is always taken. Else Chinese is translated when the encoder does not read
-    it. Raises InvalidInput (field ``text``) for another writing that the encoder does not read, and when nothing of a
-    Chinese text is understood.
+    A ``translation`` that a person gives is taken as it is. Else Chinese is translated when the encoder does not read
+    it. Raises InvalidInput (field ``text`` or ``translation``) for a writing that the encoder does not read, and when
+    nothing of a Chinese text is understood.
     """
     if translation:
+        if HAN.search(translation) and not reads_chinese(encoder.languages):
+            raise InvalidInput(
+                _("Write the translation in English: the encoder %(name)s does not read Chinese.")
+                % {"name": encoder.name},
+                code="unsupported_language",
+                field="translation",
+            )
         return SearchWords(text=translation, translation=translation)
     if script := foreign_script(text):
         _refuse_foreign(script, encoder)
@@ -70,6 +77,12 @@ def search_words(*, text: str, encoder: Encoder, translation: str = "") -> Searc
             field="text",
         )
     return SearchWords(reading.english, reading.english, reading.untranslated, row)
+
+
+def translation_is_own(query: Query) -> bool:
+    """Return whether a stored query was searched for in a person's own wording, not in a translation made here."""
+    made_here = query.translated_id is not None or query.translation == translate_by_glossary(query.text).english
+    return bool(query.translation) and not made_here
 
 
 @cache

@@ -93,6 +93,18 @@ def test_unknown_words_are_left_out_and_named(chinese, english, unknown):
     assert reading.coverage < 1.0
 
 
+@pytest.mark.parametrize(
+    ("chinese", "english"), [("有湖的公园的图片", "park with a lake"), ("机场的卫星图", "airport"),
+                             ("模糊的图片", "blurred image")],
+)  # fmt: skip
+def test_that_it_is_a_picture_is_not_searched_for(chinese, english):
+    assert translate_by_glossary(chinese).english == english
+
+
+def test_the_same_word_in_both_languages_is_said_once():
+    assert translate_by_glossary("机场 airport").english == "airport"
+
+
 def test_what_is_learned_stands_in_its_place():
     reading = translate_by_glossary("河流旁边的古老磨坊", known={"磨坊": "mill"})
     assert reading.english == "ancient mill beside a river"

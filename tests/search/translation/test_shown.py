@@ -96,6 +96,12 @@ def test_a_translation_that_is_too_long_is_refused_beside_its_field(ann, scene):
     assert "1001 characters" in found(r'id="translation_error" role="alert">(.*?)</p>', html)
 
 
+def test_a_translation_in_chinese_is_refused_beside_its_field(ann, scene):
+    html = page(client_of(ann), f"/?q={CHINESE}&translation=港口", status=400)
+    said = found(r'id="translation_error" role="alert">(.*?)</p>', html)
+    assert said == "Write the translation in English: the encoder english does not read Chinese."
+
+
 def test_english_and_an_encoder_that_reads_chinese_show_no_translation(ann, scene):
     client = client_of(ann)
     assert "translation__text" not in page(client, "/?q=a+steel+works")
@@ -119,9 +125,13 @@ def test_the_history_shows_both_and_leads_back_to_the_answer(ann, scene):
     assert CHINESE in html and f'<span lang="en">{ENGLISH}</span>' in html
     back = found(r'<h2 id="query-\d+">\s*<a href="(.*?)">', html)
     assert shown(page(client, back)) == ENGLISH
+    assert "translation" not in parse_qs(urlsplit(back).query)  # Made here: made again if the answer is gone.
     export: Any = client.get(reverse("search:history_export"))
     exported = json.loads(b"".join(export.streaming_content))
     assert (exported["queries"][0]["translation"], exported["queries"][0]["untranslated"]) == (ENGLISH, [])
+    page(client, f"/?q={CHINESE}&translation=a+steel+works")
+    back = found(r'<h2 id="query-\d+">\s*<a href="(.*?)">', page(client, reverse("search:history")))
+    assert parse_qs(urlsplit(back).query)["translation"] == ["a steel works"]
 
 
 def test_the_api_tells_and_takes_a_translation(ann, scene):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from PIL import Image
 
 from imagery.encoders.base import unit_rows
 from imagery.encoders.registry import get_encoder
@@ -148,6 +149,25 @@ def test_scenes_are_found_by_their_file_names(encoder: Encoder, tmp_path: Path) 
         adapt(f"--captions={path}", "--collection=empty")
     with pytest.raises(CommandError, match="no collection 'nowhere'"):
         adapt(f"--captions={path}", "--collection=nowhere")
+
+
+def test_a_folder_of_pictures_is_encoded(encoder: Encoder, tmp_path: Path) -> None:
+    random = np.random.default_rng(7)
+    rows = []
+    for number in range(41):
+        if number:
+            pixels = random.integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        rows.append({"filename": f"{number}.png", "captions": [THINGS[number % len(THINGS)]]})
+    path = tmp_path / "captions.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    out, err = adapt(f"--captions={path}", f"--images={tmp_path}", "--json")
+    found = json.loads(out)
+    assert found["pictures"] == found["captions"] == 40
+    assert "0.png" in err
+    # Noise has no captions, so there is nothing to learn.
+    assert not found["kept"]
+    assert not Embedding.objects.exists()
 
 
 def test_a_damaged_or_changed_adapter_is_not_used(encoder: Encoder, tmp_path: Path) -> None:

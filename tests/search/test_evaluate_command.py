@@ -149,6 +149,19 @@ def test_what_is_missing_is_named_and_the_rest_goes_on(archive: Path, encoder: E
         run(archive / "nowhere", captions=archive / "captions.jsonl")
 
 
+def test_phrases_alone(archive: Path, encoder: Encoder, tmp_path: Path) -> None:
+    rows = [json.loads(text) for text in (archive / "captions.jsonl").read_text().splitlines()]
+    path = tmp_path / "c.jsonl"
+    path.write_text("\n".join(json.dumps({**row, "captions": []}) for row in rows))
+    found = json.loads(run(archive, "--json", f"--queries={archive / 'queries.jsonl'}", captions=path)[0])
+    assert found["t2i"] == found["i2t"] == {"r1": None, "r5": None, "r10": None}
+    assert found["mr"] is None
+    assert found["classes"]["en"]["map"] > 0
+    assert "classes, en" in run(archive, f"--queries={archive / 'queries.jsonl'}", captions=path)[0]
+    with pytest.raises(CommandError, match="No caption can be used"):
+        run(archive, captions=path)
+
+
 def test_for_people(archive: Path, encoder: Encoder) -> None:
     out, _err = run(archive, f"--queries={archive / 'queries.jsonl'}")
     assert out.startswith("tiny (transformers, ")

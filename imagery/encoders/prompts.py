@@ -44,8 +44,8 @@ _NO_PHRASE_CHINESE: Final = re.compile(r"图像|图片|影像|照片|卫星|航�
 def default_prompts(*, kind: EncoderKind | str, languages: Sequence[str]) -> list[str]:
     """What an encoder begins with: the English four for a checkpoint, Chinese ones too if it reads Chinese.
 
-    The built-in encoder begins with none: its captions were whole sentences without such beginnings, and its class
-    phrases do not get better with them (docs/models/README.md has the measure).
+    The built-in encoder begins with none: its captions never began like that, and its class phrases lose 6 to 9 points
+    of mean average precision with them (RSICD val; docs/models/README.md has the measure).
     """
     if EncoderKind(kind) is EncoderKind.BUILTIN:
         return []

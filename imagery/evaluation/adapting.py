@@ -153,11 +153,7 @@ def adapter_learn(pairs: Captioned) -> Learned:
 
 def adapter_matrix(pairs: Captioned, recipe: Recipe) -> NDArray[np.float32]:
     """The adapter (d, d) that these pairs teach; d**3 steps."""
-    identity = np.eye(pairs.images.shape[1])
-    together = (pairs.texts[pairs.text].T @ pairs.images[pairs.owner]).astype(np.float64)
-    together += recipe.pull * np.linalg.norm(together, 2) * identity
-    left, _values, right = np.linalg.svd(together)
-    return np.asarray((1 - recipe.share) * identity + recipe.share * (left @ right), dtype=np.float32)
+    return _mixed(_rotation(pairs, recipe.pull), recipe.share)
 
 
 def recipe_chosen(pairs: Captioned) -> Recipe:
@@ -170,10 +166,22 @@ def recipe_chosen(pairs: Captioned) -> Recipe:
     scores: dict[Recipe, float] = {}
     for learning, judging in (halves, halves[::-1]):
         taught, judge = pairs.part(learning), pairs.part(judging[: _MOST_PICTURES // 2])
+        rotations = {pull: _rotation(taught, pull) for pull in PULLS}
         for recipe in (Recipe(share, pull) for share in SHARES for pull in PULLS):
-            found = judge.ranked(adapter_matrix(taught, recipe)).recall("expected")["mr"]
-            scores[recipe] = scores.get(recipe, 0.0) + found
+            matrix = _mixed(rotations[recipe.pull], recipe.share)
+            scores[recipe] = scores.get(recipe, 0.0) + judge.ranked(matrix).recall("expected")["mr"]
     return max(scores, key=lambda recipe: scores[recipe])
+
+
+def _rotation(pairs: Captioned, pull: float) -> NDArray[np.float64]:
+    together = (pairs.texts[pairs.text].T @ pairs.images[pairs.owner]).astype(np.float64)
+    together += pull * np.linalg.norm(together, 2) * np.eye(len(together))
+    left, _values, right = np.linalg.svd(together)
+    return np.asarray(left @ right)
+
+
+def _mixed(rotation: NDArray[np.float64], share: float) -> NDArray[np.float32]:
+    return np.asarray((1 - share) * np.eye(len(rotation)) + share * rotation, dtype=np.float32)
 
 
 def _halves(pictures: NDArray[np.int64], *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

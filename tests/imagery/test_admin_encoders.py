@@ -1,5 +1,7 @@
 """Encoders in the administration: what is shown to whom, and the buttons of a change of model."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -113,7 +115,7 @@ def test_a_running_fill_tells_its_rate_and_time_left(boss, encoder, twin, collec
     )
     shown = page(boss, twin)
     assert "400 of 1,000 scenes" in shown and "2.0 scenes a second" in shown and "5" in shown and "left" in shown
-    long_ago = timezone.now() - timezone.timedelta(hours=1)
+    long_ago = timezone.now() - timedelta(hours=1)
     EncoderFill.objects.filter(pk=fill.pk).update(updated_at=long_ago, measured_at=long_ago, started_at=long_ago)
     assert "is a worker running?" in page(boss, twin)
 

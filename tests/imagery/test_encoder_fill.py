@@ -1,6 +1,7 @@
 """Filling an encoder beside the active one: what is queued, what goes first, pausing, failing, ending."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -275,7 +276,7 @@ def test_a_crash_is_tried_again_alone_and_then_told(active, clip, collection, mo
 def test_a_dead_worker_s_items_are_taken_up_and_out_of_attempts_they_fail(active, clip, collection, settings):
     scenes_made(collection, 2)
     fill_plan(encoder_fill(encoder=clip).pk)
-    long_ago = timezone.now() - timezone.timedelta(seconds=2 * settings.INGEST_STALE_SECONDS)
+    long_ago = timezone.now() - timedelta(seconds=2 * settings.INGEST_STALE_SECONDS)
     first, second = FillItem.objects.order_by("pk")
     dead = {"state": FillItem.State.RUNNING, "heartbeat_at": long_ago}
     FillItem.objects.filter(pk=first.pk).update(attempts=1, **dead)
@@ -318,12 +319,12 @@ def test_a_killed_settlement_is_made_good(active, clip, collection):
 def test_rate_and_time_left_come_from_stored_counts(active, clip):
     now = timezone.now()
     fill = EncoderFill(encoder=clip, total=100, done=40, measured_done=0, started_at=now, updated_at=now)
-    fill.measured_at = now - timezone.timedelta(seconds=20)
+    fill.measured_at = now - timedelta(seconds=20)
     assert fill_progress.fill_rate(fill, now) == pytest.approx(2.0)
-    assert fill_progress.fill_eta(fill, now) == timezone.timedelta(seconds=30)
+    assert fill_progress.fill_eta(fill, now) == timedelta(seconds=30)
     fill_progress.measure(fill, now)
-    assert (fill.rate, fill.measured_done) == (pytest.approx(2.0), 40)
-    later = now + timezone.timedelta(minutes=10)
+    assert fill.rate == pytest.approx(2.0) and fill.measured_done == 40
+    later = now + timedelta(minutes=10)
     assert fill_progress.fill_silent(fill, later)
     assert fill_progress.fill_rate(fill, later) is None and fill_progress.fill_eta(fill, later) is None
     fill.state = State.PAUSED

@@ -15,8 +15,8 @@ from imagery.models import Embedding, Encoder, EncoderFill, FillItem, Scene, Til
 from imagery.schedules import schedules_ensure
 from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.fill import encoder_fill
-from imagery.services.ingest import Source, SourceFile, sources_ingest
-from tests import factories, images
+from imagery.services.ingest import Source, SourceFile, ingest_jobs_drain, sources_ingest
+from tests import images
 from tests.checkpoints import clip_checkpoint
 from tests.processes import PROJECT, child_environment, running_worker, wait_for
 
@@ -35,6 +35,11 @@ def clip(db, tmp_path) -> Encoder:
     return encoder_register(name="clip", kind="transformers", source=str(folder))
 
 
+def add(paths, collection, owner):
+    sources = [Source(files=[SourceFile(path, path.name)]) for path in paths]
+    list(sources_ingest(sources=sources, collection=collection, user=owner))
+
+
 def hurry():
     """The minute of the schedule is over at once."""
     Schedule.objects.filter(next_run__gt=timezone.now()).update(next_run=timezone.now())
@@ -42,17 +47,10 @@ def hurry():
 
 @pytest.mark.parametrize("victim", ["the working process", "the whole cluster"])
 def test_killed_in_the_middle_a_fill_loses_nothing(collection, owner, encoder, clip, tmp_path, victim):
-    small = [factories.make_scene(collection, files=True) for _ in range(20)]
-    path = images.draw(tmp_path / "in" / "large.jpg", width=2600, height=2000, quality=90)
-    large = factories.make_scene(collection, files=True)
-    data = large.assets.get(key="data")
-    data.path, data.filename = str(path), path.name
-    data.save()
-    Scene.objects.filter(pk=large.pk).update(width=2600, height=2000)
-    large.tiles.all().delete()
-    for number in range(70):
-        window = (number * 30, number * 20, 256, 256)
-        factories.add_tile(large, encoder, factories.axis(0, 32), window=window, level=1)
+    paths = [images.draw(tmp_path / "in" / f"{number}.png", seed=number) for number in range(16)]
+    paths.append(images.draw(tmp_path / "in" / "large.jpg", width=2600, height=2000, quality=90))
+    add(paths, collection, owner)
+    ingest_jobs_drain()
     schedules_ensure()
     encoder_fill(encoder=clip)
     vectors = Embedding.objects.filter(encoder=clip)
@@ -77,8 +75,7 @@ def test_killed_in_the_middle_a_fill_loses_nothing(collection, owner, encoder, c
     if victim == "the whole cluster":
         assert FillItem.objects.filter(state=FillItem.State.RUNNING).exists(), "it was cut off in the middle"
         # While no worker runs, somebody uploads.
-        new = images.draw(tmp_path / "in" / "new.png", seed=99)
-        list(sources_ingest(sources=[Source(files=[SourceFile(new, new.name)])], collection=collection, user=owner))
+        add([images.draw(tmp_path / "in" / "new.png", seed=99)], collection, owner)
         with running_worker(tmp_path, extra=IMPATIENT):
             wait_for(
                 lambda: done() and not Scene.objects.exclude(status=Scene.Status.READY).exists(),
@@ -90,7 +87,7 @@ def test_killed_in_the_middle_a_fill_loses_nothing(collection, owner, encoder, c
         assert Embedding.objects.filter(encoder=row).count() == Tile.objects.count()
     fill = EncoderFill.objects.get()
     assert (fill.done, fill.failed, fill.total) == (Scene.objects.count(), 0, Scene.objects.count())
-    assert len(small) + 1 <= fill.done
+    assert len(paths) <= fill.done
     clip.refresh_from_db()
     assert clip.state == Encoder.State.READY
     assert encoder_activate(encoder=clip).state == Encoder.State.ACTIVE

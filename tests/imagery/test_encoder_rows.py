@@ -1,6 +1,7 @@
 """Encoders as rows: registering real checkpoints, switching, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -66,7 +67,7 @@ def test_registering_reads_the_files_and_makes_a_partition(siglip):
 @pytest.mark.django_db
 def test_what_cannot_be_registered_names_the_field(siglip, tmp_path):
     _register(siglip)
-    cases = {
+    cases: dict[str, dict[str, Any]] = {
         "kind": {"name": "x", "kind": "magic", "source": str(siglip)},
         "name": {"name": "tiny", "kind": "transformers", "source": str(siglip)},
         "source": {"name": "x", "kind": "transformers", "source": str(tmp_path)},

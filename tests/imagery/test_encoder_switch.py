@@ -1,10 +1,11 @@
 """The switch, the way back, and retiring: states, refusals, and what concurrent work sees."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from imagery.models import Embedding, Encoder, EncoderFill, FillItem, IngestJob, Scene
 from imagery.services import partitions
@@ -157,8 +158,6 @@ def test_a_long_search_delays_the_drop_and_not_other_searches(encoder, clip):
         connection.close()
 
     def short_search():
-        import time
-
         begun = time.perf_counter()
         Embedding.objects.filter(encoder=encoder).exists()
         waits.append(time.perf_counter() - begun)
@@ -166,7 +165,12 @@ def test_a_long_search_delays_the_drop_and_not_other_searches(encoder, clip):
     thread = threading.Thread(target=long_search)
     thread.start()
     assert reading.wait(20)
-    dropper = threading.Thread(target=lambda: (partition_drop(clip.pk, seconds=1.0), connections.close_all()))
+
+    def drop():
+        partition_drop(clip.pk, seconds=1.0)
+        connection.close()
+
+    dropper = threading.Thread(target=drop)
     dropper.start()
     while dropper.is_alive():
         short_search()

@@ -128,7 +128,9 @@ def test_large_partitions_are_estimated_and_say_so(active, monkeypatch, django_a
     monkeypatch.setattr("imagery.selectors_encoders._COUNTED_BYTES", -1)
     with django_assert_num_queries(2):
         (row,) = encoder_rows()
-    assert row.stored.estimated and 30 <= row.stored.vectors <= 30 + 60  # one page of 8 KB holds about 60 rows
+    assert (
+        row.stored is not None and row.stored.estimated and 30 <= row.stored.vectors <= 30 + 60
+    )  # one page of 8 KB holds about 60 rows
     assert "about" in call("list")
     retired = factories.make_encoder(active=False, state=Encoder.State.RETIRED)
     monkeypatch.undo()

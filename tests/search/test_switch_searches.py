@@ -11,6 +11,7 @@ from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.fill import encoder_fill
 from imagery.services.fill_run import fills_drain
 from imagery.services.switch import encoder_retire
+from search.candidates import candidates_find
 from search.encode_query import query_vectors_forget
 from search.models import QueryVector, Ranking
 from search.services import runs, search_request_parse, search_run
@@ -75,10 +76,11 @@ def test_each_search_during_repeated_switches_comes_from_one_encoder(tmp_path):
     assert {ranking.encoder for ranking in found} == {first, second}, "searches were answered by both in turn"
     for ranking in found:
         assert ranking.searched == len(ranking.scene_ids) == 6, "never empty, never partial"
-        assert ranking.query.vector.encoder_id == ranking.encoder_id
+        kept = ranking.query.vector
+        assert kept is not None and kept.encoder_id == ranking.encoder_id
         rows = Embedding.objects.filter(encoder=ranking.encoder, tile__in=ranking.tile_ids)
         vectors = {row.tile_id: np.asarray(row.vector, dtype=np.float64) for row in rows}
-        query = np.asarray(ranking.query.vector.vector, dtype=np.float64)
+        query = np.asarray(kept.vector, dtype=np.float64)
         for tile, score in zip(ranking.tile_ids, ranking.scores, strict=True):
             stored = vectors[tile]
             cosine = stored @ query / (np.linalg.norm(stored) * np.linalg.norm(query))
@@ -105,7 +107,7 @@ def test_a_search_whose_encoder_is_retired_under_it_asks_the_new_one(monkeypatch
     add_tile(scene, new, axis(0))
     for encoder in (old, new):
         know_query("harbour", encoder=encoder)
-    find = runs.candidates_find
+    find = candidates_find
 
     def retire_meanwhile(**arguments):
         if arguments["encoder"] == old:
@@ -127,5 +129,6 @@ def test_query_vectors_are_kept_by_encoder(tmp_path):
     request = search_request_parse(user=user, text="a harbour with boats")
     for encoder in (first, second, first):
         encoder_activate(encoder=encoder)
-        assert search_run(user=user, request=request).query.vector.encoder == encoder
+        kept = search_run(user=user, request=request).query.vector
+        assert kept is not None and kept.encoder == encoder
     assert sorted(len(row.vector) for row in QueryVector.objects.all()) == [24, 32]

@@ -151,6 +151,11 @@ def _rows(request: dict[str, Any], way: dict[str, Any], threads: int, work: Path
 
 
 def _chosen(subject: Subject, threads: int, work: Path, form: str) -> dict[str, Any]:
+    """What the portal chooses on this machine; kept in the work folder for the next run."""
+    kept_in = work / f"choice-{subject.name}-{form}-{threads}.json"
+    if kept_in.exists():
+        kept: dict[str, Any] = json.loads(kept_in.read_text(encoding="utf-8"))
+        return kept
     prepare = {
         "spec": {"kind": subject.kind.value, "source": subject.source, "revision": ""},
         "checksum": checksum(subject.spec),
@@ -161,8 +166,10 @@ def _chosen(subject: Subject, threads: int, work: Path, form: str) -> dict[str, 
         "device": "cpu",
     }
     found = _run({"way": "prepare", "prepare": prepare}, threads)
-    kept = {name: found[name] for name in ("runtime", "precision", "seconds")}
-    return {**kept, "checksum": prepare["checksum"], "folder": prepare["folder"]}
+    kept = {name: found[name] for name in ("runtime", "precision", "seconds", "candidates")}
+    kept |= {"checksum": prepare["checksum"], "folder": prepare["folder"]}
+    kept_in.write_text(json.dumps(kept), encoding="utf-8")
+    return kept
 
 
 def _finish(line: dict[str, Any], first: dict[str, Any], subject: Subject, threads: int, peak: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from imagery.encoders.errors import EncoderUnavailable
 
 from .artefact import Artefact, artefact_folder, artefact_read
 from .batching import CPU_IMAGES, CPU_TEXTS, GPU_IMAGES, GPU_TEXTS, BatchSize, device_memory_free, out_of_memory_errors
-from .plan import Plan, Runtime, is_installed
+from .plan import Plan, Runtime, is_installed, usable_cores
 from .towers import Inputs, OpenvinoTower, Tower
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ class Batches:
     """Splits what an encoder is given into batches that fit its device."""
 
     def __init__(self, plan: Plan, *, texts: bool) -> None:
-        on_cpu = plan.device == "cpu"
         self._torch_runs = plan.runtime is Runtime.TORCH
-        self._size = BatchSize((CPU_TEXTS if texts else CPU_IMAGES) if on_cpu else (GPU_TEXTS if texts else GPU_IMAGES))
+        if plan.device == "cpu":
+            size = CPU_TEXTS if texts else CPU_IMAGES * _image_streams(plan)
+        else:
+            size = GPU_TEXTS if texts else GPU_IMAGES
+        self._size = BatchSize(size)
 
     def run(self, items: Sequence[Any], compute: Callable[[Sequence[Any]], NDArray[np.float32]]) -> NDArray[np.float32]:
         """Rows of all items, in order; see ``BatchSize.run``."""
@@ -61,7 +64,13 @@ def openvino_tower(spec: "EncoderSpec", plan: Plan, name: str) -> Tower:
             f"The exported {name} tower of the encoder {spec.source} cannot be read back: check the disk of "
             f"{plan.folder}."
         )
-    return OpenvinoTower(artefact, plan)
+    # Pictures come in batches, where only the total time counts; a person waits for each text.
+    return OpenvinoTower(artefact, plan, streams=_image_streams(plan) if name == "image" else 1)
+
+
+def _image_streams(plan: Plan) -> int:
+    """Pieces of a batch of pictures that are computed side by side: one a core; torch spreads each layer instead."""
+    return 1 if plan.runtime is Runtime.TORCH else plan.threads or usable_cores()
 
 
 def _artefact(plan: Plan, name: str) -> Artefact | None:

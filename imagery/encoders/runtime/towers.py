@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artefact import Artefact
-from .library import openvino_core
+from .batching import CPU_IMAGES
+from .library import openvino_core, openvino_module
 from .memory import pages_release
 from .plan import Plan, Precision, this_machine
 
@@ -62,35 +63,48 @@ class OpenvinoTower:
     """A tower that was exported to disk, compiled for this processor.
 
     The processor's own packing of the weights is in private memory, in the precision of the arithmetic; the file's
-    pages are mapped, shared by all processes, and let go once they have been packed.
+    pages are mapped, shared by all processes, and let go once they have been packed. ``streams`` pieces of a batch are
+    computed side by side, each by an equal part of the cores: two cores that need not wait for each other do half as
+    much again as two that share the work of each layer. One stream answers soonest.
     """
 
-    def __init__(self, artefact: Artefact, plan: Plan) -> None:
-        self._compiled = openvino_core().compile_model(str(artefact.graph), "CPU", _configuration(plan))
+    def __init__(self, artefact: Artefact, plan: Plan, *, streams: int = 1) -> None:
+        compiled = openvino_core().compile_model(str(artefact.graph), "CPU", _configuration(plan, streams))
         # By position: the library may give an input further names.
         self._positions = {name: index for index, name in enumerate(artefact.note["inputs"])}
-        self._request = self._compiled.create_infer_request()
+        self._queue = openvino_module().AsyncInferQueue(compiled, streams)
+        self._streams = streams
         self._weights = artefact.weights
         self._lock = threading.Lock()
-        self._shapes: set[tuple[int, ...]] = set()
+        self._sizes: set[int] = set()
 
     def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
         arrays = {self._positions[name]: np.ascontiguousarray(array) for name, array in inputs.items()}
-        shape = next(iter(arrays.values())).shape
-        with self._lock:  # One request: its working memory is held once, whatever the number of threads.
-            output = self._request.infer(arrays, share_inputs=True)
-            rows = np.array(output[0], dtype=np.float32)
-            if shape not in self._shapes:  # A new shape may have read weights again to pack them.
-                self._shapes.add(shape)
+        count = len(next(iter(arrays.values())))
+        size = min(CPU_IMAGES, -(-count // self._streams)) if self._streams > 1 else count
+        rows: dict[int, NDArray[np.float32]] = {}
+
+        def done(request: Any, start: int) -> None:
+            rows[start] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+        with self._lock:  # So the working memory is held once, whatever the number of threads.
+            self._queue.set_callback(done)
+            for start in range(0, count, size):
+                piece = {index: array[start : start + size] for index, array in arrays.items()}
+                self._queue.start_async(piece, userdata=start, share_inputs=True)
+            self._queue.wait_all()
+            if size not in self._sizes:  # A new size may have read weights again to pack them.
+                self._sizes.add(size)
                 pages_release(self._weights)
-        return rows
+        return np.concatenate([rows[start] for start in sorted(rows)])
 
 
-def _configuration(plan: Plan) -> dict[str, Any]:
+def _configuration(plan: Plan, streams: int) -> dict[str, Any]:
     half = plan.precision is Precision.BFLOAT16 or (plan.precision is Precision.INT8 and has_bfloat16())
     configuration: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
         # Bound to cores, a web process and a worker would share one core and leave the next one idle.
         "ENABLE_CPU_PINNING": False,
     }

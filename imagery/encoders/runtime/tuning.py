@@ -20,9 +20,10 @@ from rsportal.errors import RsportalError
 from . import known
 from .agreement import Agreement, agreement
 from .artefact import artefact_folder, artefact_read
+from .batching import CPU_IMAGES
 from .child import alone, spec_from_json
 from .memory import trim
-from .plan import REFERENCE, Form, Plan, Precision, Runtime, is_installed
+from .plan import REFERENCE, Form, Plan, Precision, Runtime, is_installed, usable_cores
 from .towers import has_bfloat16
 
 LEAST_MEAN_COSINE: Final = {Precision.FLOAT32: 0.99999, Precision.BFLOAT16: 0.9999, Precision.INT8: 0.98}
@@ -196,7 +197,8 @@ def _disagreement(candidate: Candidate, *, asked: bool) -> str:
 
 
 def _speeds(encoder: ImageTextEncoder, pictures: Sequence[Any]) -> tuple[float, float]:
-    inputs = [encoder.image_input(picture) for picture in pictures[:4]]
+    inputs = [encoder.image_input(picture) for picture in pictures]
+    inputs = [inputs[n % len(inputs)] for n in range(CPU_IMAGES * (encoder.plan.threads or usable_cores()))]
     return (
         len(inputs) / _best_seconds(lambda: encoder.encode_inputs(inputs)),
         1 / _best_seconds(lambda: encoder.encode_texts(known.TEXTS[:1])),

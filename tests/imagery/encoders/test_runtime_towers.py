@@ -166,6 +166,14 @@ def test_threads_share_one_tower_and_get_their_own_rows(siglip: EncoderSpec, exp
     assert encoder.loads == {"image": 1, "text": 1}
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 11])
+def test_batches_split_over_cores_keep_their_order(siglip: EncoderSpec, exported: Path, count: int) -> None:
+    one = registry.make_encoder(siglip, plan=plan_of(siglip, exported))
+    several = registry.make_encoder(siglip, plan=replace(plan_of(siglip, exported), threads=3))
+    pictures = known.pictures(count)
+    np.testing.assert_allclose(several.encode_images(pictures), one.encode_images(pictures), atol=1e-6)
+
+
 def test_inputs_prepared_in_other_threads_give_the_same_rows(spec: EncoderSpec, exported: Path) -> None:
     encoder = registry.make_encoder(spec, plan=plan_of(spec, exported))
     pictures = known.pictures(6)

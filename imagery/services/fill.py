@@ -69,18 +69,18 @@ def _run(fill: EncoderFill) -> None:
     fill_enqueue()
 
 
-def fill_plan(fill_id: int) -> None:
-    """Write down the scenes that lack vectors as items, unless that is done or somebody else is at it.
+def fill_plan(fill_id: int) -> bool:
+    """Write down the scenes that lack vectors as items; return False if that is done or somebody else is at it.
 
     Scenes that become READY meanwhile add themselves (:func:`scenes_fill`), so that none falls between.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_PLANNING, fill_id])
         if not cursor.fetchone()[0]:
-            return
+            return False
         fill = EncoderFill.objects.select_related("encoder").filter(pk=fill_id, planned_at=None).first()
         if fill is None:
-            return
+            return False
         vectors_adopt(encoder=fill.encoder)
         scenes = scenes_without_vectors(fill.encoder).order_by("created_at", "pk").values("pk")
         inner, parameters = scenes.query.sql_with_params()
@@ -95,7 +95,7 @@ def fill_plan(fill_id: int) -> None:
         fill = EncoderFill.objects.select_for_update().get(pk=fill_id)
         if fill.state == State.CANCELLED:
             transaction.set_rollback(True)
-            return
+            return False
         counts = FillItem.objects.filter(fill=fill).aggregate(
             total=Count("pk"), failed=Count("pk", filter=Q(state=FillItem.State.FAILED))
         )
@@ -104,6 +104,7 @@ def fill_plan(fill_id: int) -> None:
         fill.measured_done, fill.rate = 0, None
         fill.save()
     fill_settle(fill_id)
+    return True
 
 
 def scenes_fill(scene_ids: Collection[UUID]) -> None:

@@ -32,7 +32,6 @@ from imagery.fill_progress import fill_advance
 from imagery.jobs import claimable
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, EncoderFill, FillItem, Tile
-from imagery.services.adopt import vectors_adopt
 from imagery.services.encode import BATCH_IMAGES, embeddings_store
 from imagery.services.fill import encoder_fill_pause, encoders_lock_shared, fill_plan, fill_settle
 from imagery.services.ingest import ingest_jobs_drain
@@ -63,7 +62,7 @@ def fills_drain(*, seconds: float = _DRAIN_SECONDS) -> int:
     taken = 0
     while time.monotonic() < until:
         _ingest_first()
-        step = sum(_go_on(fill) for fill in fills_waiting()[:1])
+        step = next((done for fill in fills_waiting() if (done := _go_on(fill))), 0)
         if not step:
             break
         taken += step
@@ -82,23 +81,23 @@ def fills_wake() -> bool:
     return waiting
 
 
-def fill_prepare(fill: EncoderFill) -> None:
-    """Do what comes before the first batch: choose what runs the encoder here, take over vectors, plan.
+def fill_prepare(fill: EncoderFill) -> bool:
+    """Do what comes before the first batch: choose what runs the encoder here, and plan.
 
-    Raises Unavailable when its files cannot be used, InvalidInput when they cannot be run as the settings ask.
+    Return False if that is done or somebody else is at it. Raises Unavailable when the encoder's files cannot be used,
+    InvalidInput when they cannot be run as the settings ask.
     """
-    if fill.planned_at is None:
-        encoder_runtime_prepare(encoder=fill.encoder)
-        vectors_adopt(encoder=fill.encoder)
-        fill_plan(fill.pk)
+    if fill.planned_at is not None:
+        return False
+    encoder_runtime_prepare(encoder=fill.encoder)
+    return fill_plan(fill.pk)
 
 
 def _go_on(fill: EncoderFill) -> int:
     """Work on one claim of a fill; return how much was done (planning counts)."""
     try:
         if fill.planned_at is None:
-            fill_prepare(fill)
-            return 1
+            return int(fill_prepare(fill))
         # Before the claim: loading takes long, and this or the self-test may fail for all alike.
         model = encoder_ready(encoder=fill.encoder, image=True)
     except RsportalError as error:

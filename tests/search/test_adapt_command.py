@@ -69,7 +69,7 @@ def adapt(*arguments: str) -> tuple[str, str]:
 
 
 def test_a_mismatch_is_learned_used_and_taken_back(encoder: Encoder, tmp_path: Path) -> None:
-    Encoder.objects.update(calibration={"scale": 20.0, "offset": -9.0})
+    Encoder.objects.update(calibration={"scale": 20.0, "offset": -9.0}, text_mean=[0.0] * encoder.dimension)
     encoder.refresh_from_db()
     path = captions_of_an_archive(encoder, tmp_path, useful=True)
     before = list(Embedding.objects.filter(encoder=encoder).order_by("tile_id").values_list("vector", flat=True))
@@ -89,6 +89,7 @@ def test_a_mismatch_is_learned_used_and_taken_back(encoder: Encoder, tmp_path: P
     assert facts["dimension"] == encoder.dimension
     assert facts["gain_interval"][0] > 30
     assert calibration_in_use(encoder) == facts["calibration"] != encoder.calibration
+    assert encoder.text_mean is None  # It was made without the adapter.
     # The stored vectors are as they were; the query is read in another way, and not from the cache of the old one.
     after = list(Embedding.objects.filter(encoder=encoder).order_by("tile_id").values_list("vector", flat=True))
     assert after == before

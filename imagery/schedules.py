@@ -1,6 +1,9 @@
 """The repeating work of the catalogue."""
 
+from datetime import timedelta
 from typing import Any, Final
+
+from django.utils import timezone
 
 from rsportal.queue_settings import ENCODE_CLUSTER
 from rsportal.schedules import schedule_ensure
@@ -13,4 +16,10 @@ MEANS_NAME: Final = "means of the active encoder"
 def schedules_ensure(**_kwargs: Any) -> None:
     """Take up the jobs of dead workers every minute; look after the active encoder's means every hour."""
     schedule_ensure(name=REQUEUE_NAME, task="imagery.tasks.requeue_stale", schedule_type="I", minutes=_REQUEUE_MINUTES)
-    schedule_ensure(name=MEANS_NAME, task="imagery.tasks.encoder_means", schedule_type="H", cluster=ENCODE_CLUSTER)
+    schedule_ensure(
+        name=MEANS_NAME,
+        task="imagery.tasks.encoder_means",
+        schedule_type="H",
+        cluster=ENCODE_CLUSTER,
+        next_run=timezone.now() + timedelta(hours=1),  # A switch brings it forward.
+    )

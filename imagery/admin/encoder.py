@@ -37,7 +37,7 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
     Counts over the whole archive are for those who may steer encoders: others see only part of the archive.
     """
 
-    list_display = ("name", "state", "kind", "dimension", "image_size", "vectors", "progress", "activated_at")
+    list_display = ("name", "state", "kind", "dimension", "vectors", "progress", "activated_at")
     list_filter = ("state", "kind")
     search_fields = ("name", "source")
     list_select_related = ("fill",)

@@ -13,6 +13,7 @@ from django_q.models import Schedule
 
 from imagery.models import Embedding, Encoder, EncoderFill, FillItem, Scene, Tile
 from imagery.schedules import schedules_ensure
+from imagery.services.encode import BATCH_IMAGES
 from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.fill import encoder_fill
 from imagery.services.ingest import Source, SourceFile, ingest_jobs_drain, sources_ingest
@@ -42,32 +43,34 @@ def add(paths, collection, owner):
 
 def hurry():
     """The minute of the schedule is over at once."""
-    Schedule.objects.filter(next_run__gt=timezone.now()).update(next_run=timezone.now())
+    Schedule.objects.filter(func="imagery.tasks.requeue_stale", next_run__gt=timezone.now()).update(
+        next_run=timezone.now()
+    )
 
 
 @pytest.mark.parametrize("victim", ["the working process", "the whole cluster"])
 def test_killed_in_the_middle_a_fill_loses_nothing(collection, owner, encoder, clip, tmp_path, victim):
     paths = [images.draw(tmp_path / "in" / f"{number}.png", seed=number) for number in range(16)]
-    paths.append(images.draw(tmp_path / "in" / "large.jpg", width=2600, height=2000, quality=90))
+    paths.append(images.draw(tmp_path / "in" / "large.jpg", width=3200, height=2600, quality=90))
     add(paths, collection, owner)
     ingest_jobs_drain()
     schedules_ensure()
     encoder_fill(encoder=clip)
-    vectors = Embedding.objects.filter(encoder=clip)
-    expected = Tile.objects.count()
+    vectors = Embedding.objects.filter(encoder=clip, tile__scene__width=3200)
+    expected = Tile.objects.filter(scene__width=3200).count()
 
     def done():
         hurry()
         return EncoderFill.objects.get().state == EncoderFill.State.DONE
 
     def half_done():
-        return 0 < vectors.count() < expected
+        return 0 < vectors.count() < expected - 2 * BATCH_IMAGES
 
     with running_worker(tmp_path, extra=IMPATIENT) as worker:
-        wait_for(half_done, seconds=120, what="the fill to be half done")
+        wait_for(half_done, seconds=240, what="the fill to be half done")
         if victim == "the working process":
             worker.kill_busy("encode")
-            wait_for(done, seconds=120, what="the fill to end")
+            wait_for(done, seconds=240, what="the fill to end")
         else:
             worker.kill_group("encode")
             worker.process.kill()
@@ -79,7 +82,7 @@ def test_killed_in_the_middle_a_fill_loses_nothing(collection, owner, encoder, c
         with running_worker(tmp_path, extra=IMPATIENT):
             wait_for(
                 lambda: done() and not Scene.objects.exclude(status=Scene.Status.READY).exists(),
-                seconds=120,
+                seconds=240,
                 what="the fill and the upload to end",
             )
     assert not FillItem.objects.exists(), list(FillItem.objects.values_list("reason", flat=True))

@@ -77,7 +77,8 @@ class Distillation:
     def _prepare(self) -> None:
         """Read what teacher and untrained backbone say of every view, or compute it on the first run."""
         options, path, teacher = self.options, self.options.out, self.teacher
-        self.say(f"{teacher.name} encodes {(1 + options.views) * len(self.train_items) + len(self.val_items)} pictures")
+        views = 1 if options.text_only else 1 + options.views
+        self.say(f"{teacher.name} encodes {views * len(self.train_items) + len(self.val_items)} pictures")
         self.val, self.val_pixels = kept_lessons(
             self.val_items, split="val", teacher=teacher, folder=path, seed=options.seed
         )

@@ -38,7 +38,7 @@ from imagery.services.ingest import ingest_jobs_drain
 from imagery.services.prepare import Broken, Pixels, Preparation, Work
 from imagery.services.queue import fill_enqueue
 from imagery.services.runtime import encoder_runtime_prepare
-from imagery.services.selftest import encoder_ready
+from imagery.services.selftest import encoder_probe_record, encoder_ready
 from imagery.storage import AssetMissing, asset_path
 from imagery.tiling import TileWindow
 from rsportal.errors import Conflict, RsportalError
@@ -82,7 +82,7 @@ def fills_wake() -> bool:
 
 
 def fill_prepare(fill: EncoderFill) -> bool:
-    """Do what comes before the first batch: choose what runs the encoder here, and plan.
+    """Do what comes before the first batch: choose what runs the encoder here, record its known vectors, and plan.
 
     Return False if that is done or somebody else is at it. Raises Unavailable when the encoder's files cannot be used,
     InvalidInput when they cannot be run as the settings ask.
@@ -90,6 +90,7 @@ def fill_prepare(fill: EncoderFill) -> bool:
     if fill.planned_at is not None:
         return False
     encoder_runtime_prepare(encoder=fill.encoder)
+    encoder_probe_record(encoder=fill.encoder)
     return fill_plan(fill.pk)
 
 

@@ -69,8 +69,15 @@ def encoder_ready(*, encoder: Encoder, text: bool = False, image: bool = False) 
 
 
 def encoder_probe_record(*, encoder: Encoder) -> Encoder:
-    """Load both towers and record what they give, as far as it is not known; raises what ``encoder_ready`` raises."""
-    encoder_ready(encoder=encoder, text=True, image=True)
+    """Record what both towers give, as far as it is not known; raises what ``encoder_ready`` raises.
+
+    For workers and commands, before anything is stored with the encoder: they need no text tower afterwards.
+    """
+    known = _known(encoder)
+    if selftest.TEXT not in known:
+        encoder_ready(encoder=encoder, text=True).unload(image=False, text=True)
+    if selftest.IMAGE not in known:
+        encoder_ready(encoder=encoder, image=True)
     encoder.refresh_from_db(fields=["probe"])
     return encoder
 

@@ -13,6 +13,8 @@ from imagery.checks import encoder_files
 from imagery.encoders import registry, selftest
 from imagery.models import Embedding, Encoder, IngestJob
 from imagery.services.encoders import encoder_activate, encoder_instance, encoder_register
+from imagery.services.fill import encoder_fill
+from imagery.services.fill_run import fill_prepare
 from imagery.services.ingest import SourceFile, ingest_job_run, source_ingest
 from imagery.services.selftest import CHANGED, encoder_probe_record, encoder_ready, encoder_selftest, last_checks
 from rsportal.errors import Unavailable
@@ -85,7 +87,18 @@ def test_checked_once_a_process_and_again_after_an_unload(encoder: Encoder, djan
 
 
 def test_both_halves_at_once(encoder: Encoder) -> None:
-    assert set(encoder_probe_record(encoder=encoder).probe) == {"text", "image", "checks"}
+    probe = encoder_probe_record(encoder=encoder).probe
+    assert set(probe) == {"text", "image", "checks"}
+    assert encoder_instance(encoder).loads == {"image": 1, "text": 1}
+    restart()
+    assert encoder_probe_record(encoder=encoder).probe == probe
+    assert encoder_instance(encoder).loads == {"image": 0, "text": 0}, "what is known is not computed again"
+
+
+def test_a_fill_records_both_before_it_stores_anything(encoder: Encoder, checkpoint: Path) -> None:
+    beside = encoder_register(name="beside", kind=Encoder.Kind.TRANSFORMERS, source=str(checkpoint))
+    assert fill_prepare(encoder_fill(encoder=beside))
+    assert set(Encoder.objects.get(pk=beside.pk).probe) == {"text", "image", "checks"}
 
 
 def test_searches_are_refused_with_a_sentence(encoder: Encoder, folder: Path, client) -> None:

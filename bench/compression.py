@@ -82,6 +82,7 @@ def _measure(options: argparse.Namespace) -> None:
         work.mkdir(parents=True, exist_ok=True)
         reference: Rows | None = None
         lines: list[Form] = []
+        begun = checksum(spec)
         for form in [
             *_forms(spec),
             *(Form(f"student {Path(folder).name}", _spec(folder)) for folder in options.student),
@@ -92,6 +93,8 @@ def _measure(options: argparse.Namespace) -> None:
                 reference = reference or rows
                 _judge(form, rows, reference, lines[0], corpus)
             print(f"{form.name}: {form.problem or json.dumps(form.told)}", flush=True)
+            if form.spec == spec and checksum(spec) != begun:
+                raise SystemExit("compression: the encoder's files were changed during the measurement: start again.")
             if rows is not None and form.spec != spec and reference is not None:
                 lines.append(Form(f"{form.name}: its texts only", form.spec))
                 _judge(lines[-1], (reference[0], rows[1]), reference, lines[0], corpus)

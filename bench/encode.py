@@ -138,6 +138,8 @@ def _compare(
         line = {"what": what, "plan": plan, **_rows(request, {"way": "ours", "plan": plan}, threads, work)}
         web = _run({**request, "way": "web", "plan": plan}, threads)
         lines.append({**line, **web})
+        if what == "ours" and not options.no_database:
+            lines[-1] |= {"ingest": _run({**request, "way": "ingest", "plan": plan}, threads)}
     first = lines[0]
     for line in lines:
         _finish(line, first, subject, threads, peak)
@@ -198,6 +200,9 @@ def _finish(line: dict[str, Any], first: dict[str, Any], subject: Subject, threa
     if "rss_mb_with_text_tower" in line:
         words += f"  web {line['rss_mb_with_text_tower']} MB"
     _say(words)
+    if whole := line.get("ingest"):
+        of = f"{whole['pure_per_second']:.2f} of encoding alone = {100 * whole['share']:.0f} %"
+        _say(f"{'':<9}whole ingest {whole['ingest_per_second']:.2f} images/s, {of}")
 
 
 def image_flop(shape: Shape) -> float:

@@ -7,9 +7,11 @@ at a time through the float32 model. Ours is the portal's own code path.
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -140,16 +142,7 @@ def gemm(request: dict[str, Any]) -> dict[str, Any]:
 
 def queries(request: dict[str, Any]) -> dict[str, Any]:
     """A query through the portal's caches, on a database of its own: asked for the first time, and again."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rsportal.settings")
-    os.environ["RSPORTAL_TEST_DB_SUFFIX"] = f"bench_{os.getpid()}"
-    import django
-
-    django.setup()
-    from django.db import connection
-
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    try:
+    with _portal(request):
         from imagery.services.encoders import builtin_encoder_ensure
         from search.encode_query import query_encode
 
@@ -160,8 +153,59 @@ def queries(request: dict[str, Any]) -> dict[str, Any]:
             _best(lambda: query_encode(text="an airport by the sea", encoder=encoder), rounds=1)[0] for _ in range(200)
         )
         return {"first_ms": 1000 * first, "repeated_ms": 1000 * times[100], "repeated_p95_ms": 1000 * times[190]}
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def ingest(request: dict[str, Any]) -> dict[str, Any]:
+    """A whole ingest by this process (claim, decode, tile, thumbnails, store) against encoding alone, images/s."""
+    with _portal(request):
+        from imagery.models import Encoder, Scene
+        from imagery.services.encoders import encoder_instance, encoder_register
+        from imagery.services.ingest import Source, SourceFile, ingest_jobs_drain, sources_ingest
+        from tests.factories import make_collection, make_user
+
+        row = encoder_register(name="bench", kind=request["kind"], source=request["source"])
+        told = {**request["plan"], "device": "cpu", "form": "full"}
+        Encoder.objects.filter(pk=row.pk).update(runtime=told, state=Encoder.State.ACTIVE)
+        row.refresh_from_db()
+        model = encoder_instance(row)
+        inputs = [model.image_input(_open(path)) for path in request["pictures"]]
+        model.encode_inputs(inputs)
+        pure = len(inputs) / _best(lambda: model.encode_inputs(inputs), rounds=2)[0]
+        user = make_user("bench")
+        sources = [Source(files=[SourceFile(Path(path), Path(path).name)]) for path in request["pictures"]]
+        list(sources_ingest(sources=sources, collection=make_collection(owner=user), user=user))
+        begun = time.perf_counter()
+        ingest_jobs_drain()
+        whole = len(sources) / (time.perf_counter() - begun)
+        ready = Scene.objects.ready().count()
+        if ready != len(sources):
+            raise RuntimeError(f"{ready} of {len(sources)} pictures are READY")
+        return {"pure_per_second": pure, "ingest_per_second": whole, "share": whole / pure}
+
+
+@contextmanager
+def _portal(request: dict[str, Any]) -> Iterator[None]:
+    """The portal on an empty database and media folder of its own, which are removed afterwards."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rsportal.settings")
+    os.environ["RSPORTAL_TEST_DB_SUFFIX"] = f"bench_{os.getpid()}"
+    os.environ["RSPORTAL_LOG_LEVEL"] = "ERROR"
+    os.environ["RSPORTAL_ENCODER_THREADS"] = str(request["threads"])
+    with tempfile.TemporaryDirectory(prefix="rsportal-bench-media-") as media:
+        os.environ["RSPORTAL_MEDIA_DIR"] = media
+        import django
+
+        django.setup()
+        from django.conf import settings
+        from django.db import connection
+
+        if folder := (request.get("plan") or {}).get("folder"):
+            settings.ENCODER_DIR = Path(folder)
+        name = connection.settings_dict["NAME"]
+        connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        try:
+            yield
+        finally:
+            connection.creation.destroy_test_db(name, verbosity=0)
 
 
 def prepare(request: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +261,7 @@ def _open(path: str) -> Image.Image:
         return image.convert("RGB")
 
 
-_WAYS = {"tutorial": tutorial, "ours": ours, "web": web, "gemm": gemm, "queries": queries, "prepare": prepare}
+_WAYS = {way.__name__: way for way in (tutorial, ours, web, gemm, queries, ingest, prepare)}
 
 if __name__ == "__main__":
     main()

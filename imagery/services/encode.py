@@ -1,4 +1,4 @@
-"""From claimed jobs to READY scenes: read and draw in threads, encode in batches, store batch by batch.
+"""From claimed jobs to READY scenes: read and draw in threads, encode in batches, store one while the next is encoded.
 
 Every write is an upsert, so running a job again is harmless; a second attempt goes on where the first was cut off.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -38,6 +39,8 @@ from rsportal.errors import InvalidInput, RsportalError
 from rsportal.logs import job_logging
 
 BATCH_IMAGES: Final = 16
+CLAIM_JOBS: Final = 4 * BATCH_IMAGES
+"""So many at once, that reading ahead goes on over the end of a batch."""
 _THREADS: Final = 2
 _AHEAD: Final = 2 * BATCH_IMAGES
 _WINDOW_FIELDS: Final = ("level", "x", "y", "width", "height")
@@ -51,12 +54,14 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
     Raises only what concerns all of them (the database is gone, the encoder cannot compute); they stay RUNNING
     then, and are taken up when their heartbeat is old.
     """
-    run = _Run(encoder=encoder, model=model)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
+    run = _Run(encoder=encoder, model=model, pool=pool)
     assets: dict[UUID, list[Asset]] = {job.scene_id: [] for job in jobs if job.scene_id}
     for asset in Asset.objects.filter(scene__in=assets, role=Asset.Role.DATA):
         assets[asset.scene_id].append(asset)
     works = [work for job in jobs if (work := run.begin(job, assets[job.scene_id] if job.scene_id else [])) is not None]
     with (
+        pool,
         beating(lambda: owned(jobs)),
         Preparation(
             works, image_size=model.image_size, threads=_THREADS, ahead=_AHEAD, image_input=model.image_input
@@ -71,6 +76,7 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
                 case Broken():
                     run.broken(event)
         run.flush()
+        run.settle()
     return run.again
 
 
@@ -93,12 +99,30 @@ class _Progress:
 
 
 @dataclass
+class _Step:
+    """A batch on its way: ``opened`` scenes and ``batch`` of windows whose ``vectors`` are being computed."""
+
+    opened: list[Opened]
+    batch: list[Pixels]
+    vectors: Future[NDArray[np.float32]]
+
+    def wanted(self) -> tuple[list[Opened], list[Pixels], NDArray[np.float32]]:
+        """Wait for the vectors; return what belongs to jobs that are still wanted. Raises what encoding raised."""
+        kept = [not event.work.dropped for event in self.batch]
+        vectors = self.vectors.result()[np.asarray(kept, dtype=bool)]
+        opened = [event for event in self.opened if not event.work.dropped]
+        return opened, [event for event, keep in zip(self.batch, kept, strict=True) if keep], vectors
+
+
+@dataclass
 class _Run:
     """The consumer's side: collects windows of any of its jobs into batches."""
 
     encoder: Encoder
     model: ImageTextEncoder
+    pool: ThreadPoolExecutor
     again: list[UUID] = field(default_factory=list)
+    _step: _Step | None = None
     _progress: dict[UUID, _Progress] = field(default_factory=dict)
     _opened: list[Opened] = field(default_factory=list)
     _batch: list[Pixels] = field(default_factory=list)
@@ -129,7 +153,7 @@ class _Run:
         self._opened.append(event)
 
     def pixels(self, event: Pixels) -> None:
-        """Add a window to the batch; a full one is encoded and stored."""
+        """Add a window to the batch; a full one is encoded, and stored with the next."""
         if not event.work.dropped:
             self._batch.append(event)
         if len(self._batch) >= BATCH_IMAGES:
@@ -155,27 +179,39 @@ class _Run:
         self._batch = [event for event in self._batch if event.work.job.pk != job_id]
 
     def flush(self) -> None:
-        """Encode the batch and store everything known so far, in one transaction."""
+        """Begin to encode the batch; meanwhile store the one before."""
         if not self._opened and not self._batch:
             return
-        vectors = self.model.encode_inputs([event.input for event in self._batch if event.input is not None])
+        inputs = [event.input for event in self._batch if event.input is not None]
+        step = _Step(self._opened, self._batch, self.pool.submit(self.model.encode_inputs, inputs))
+        self._opened, self._batch = [], []
+        self.settle()
+        self._step = step
+
+    def settle(self) -> None:
+        """Store the batch that is being encoded, with everything known of its scenes, in one transaction."""
+        step, self._step = self._step, None
+        if step is None:
+            return
+        step.vectors.result()  # Wait outside the transaction.
         with transaction.atomic():
             # Otherwise a scene could become READY without a vector that any search looks at.
             if encoders_lock_shared().get(self.encoder.pk) != Encoder.State.ACTIVE:
                 self._hand_back()
                 return
-            vectors = self._without_lost_jobs(vectors)
-            scenes_store(self._opened)
-            self._tiles_store()
-            ids = [self._progress[event.work.job.pk].tiles[event.window] for event in self._batch]
+            self._drop_lost_jobs()
+            opened, batch, vectors = step.wanted()
+            scenes_store(opened)
+            self._tiles_store(opened)
+            ids = [self._progress[event.work.job.pk].tiles[event.window] for event in batch]
             embeddings_store(encoder=self.encoder, tile_ids=ids, vectors=vectors)
-            for event in self._batch:
+            for event in batch:
                 self._progress[event.work.job.pk].done += 1
-            finished = self._progress_store()
+            touched = {event.work.job.pk for event in opened} | {event.work.job.pk for event in batch}
+            finished = self._progress_store(touched)
             scenes_fill([self._progress[job_id].work.scene_id for job_id in finished])
         for job_id in finished:
             del self._progress[job_id]
-        self._opened, self._batch = [], []
 
     def _hand_back(self) -> None:
         """Queue the jobs at hand again: the encoder was switched, so the next claim uses the new one."""
@@ -186,21 +222,17 @@ class _Run:
             self.again.append(job.pk)
             self._drop(job.pk)
 
-    def _without_lost_jobs(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Lock the jobs of this run; drop those cancelled or taken over, also from the batch and its vectors."""
+    def _drop_lost_jobs(self) -> None:
+        """Lock the jobs of this run; drop those cancelled or taken over."""
         for job_id in set(self._progress) - jobs_lock_owned([p.work.job for p in self._progress.values()]):
             _log.info("job %s was cancelled or taken over", job_id)
-            kept = [event.work.job.pk != job_id for event in self._batch]
-            vectors = vectors[np.asarray(kept, dtype=bool)]
             scene_id = self._progress[job_id].work.scene_id
             self._drop(job_id)
             if not Scene.objects.filter(pk=scene_id).exists():
                 scene_files_remove(scene_id)  # Pictures drawn after the scene's own files were removed.
-        return vectors
 
-    def _progress_store(self) -> set[UUID]:
+    def _progress_store(self, touched: set[UUID]) -> set[UUID]:
         """Store how far the jobs of this batch are; make the finished ones READY and return their ids."""
-        touched = {event.work.job.pk for event in self._opened} | {event.work.job.pk for event in self._batch}
         finished = {job_id for job_id in touched if self._progress[job_id].done >= self._progress[job_id].total}
         for job_id in touched - finished:
             progress = self._progress[job_id]
@@ -211,11 +243,11 @@ class _Run:
         )
         return finished
 
-    def _tiles_store(self) -> None:
+    def _tiles_store(self, opened: Sequence[Opened]) -> None:
         """Upsert the tiles of newly opened scenes and learn their ids; tiles of an older layout are removed."""
-        if not self._opened:
+        if not opened:
             return
-        scenes = {event.work.scene_id: event for event in self._opened}
+        scenes = {event.work.scene_id: event for event in opened}
         rows = [
             Tile(scene_id=scene_id, **{name: getattr(window, name) for name in _WINDOW_FIELDS})
             for scene_id, event in scenes.items()

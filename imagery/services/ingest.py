@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from imagery.jobs import State, claimable, job_crashed, jobs_claim, stale_jobs_release
 from imagery.models import IngestJob, Scene
 from imagery.services.accept import Source, SourceFile, editor_require, source_ingest, sources_ingest
-from imagery.services.encode import BATCH_IMAGES, jobs_encode
+from imagery.services.encode import CLAIM_JOBS, jobs_encode
 from imagery.services.encoders import encoder_active
 from imagery.services.queue import job_enqueue
 from imagery.services.scenes import scene_discard
@@ -53,7 +53,7 @@ def ingest_jobs_drain(*, seconds: float = _DRAIN_SECONDS, batch: UUID | None = N
     """
     until = time.monotonic() + seconds
     claimed = 0
-    while taken := _run(most=BATCH_IMAGES, batch=batch, wake_others=batch is None):
+    while taken := _run(most=CLAIM_JOBS, batch=batch, wake_others=batch is None):
         claimed += taken
         if time.monotonic() >= until:
             break

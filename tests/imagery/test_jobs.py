@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -213,16 +214,17 @@ def test_files_go_when_the_deletion_commits(queue, owner, encoder, media_folder)
 @pytest.mark.django_db(transaction=True)
 def test_cancelled_while_running_leaves_nothing(queue, owner, encoder, monkeypatch, media_folder):
     job, other = queue(2)
-    encode_images = ImageTextEncoder.encode_images
+    encode_inputs = ImageTextEncoder.encode_inputs
 
-    def cancel_meanwhile(self, pictures):
+    def cancel_meanwhile(self, inputs):
         fresh = IngestJob.objects.get(pk=job.pk)
         if fresh.state == State.RUNNING:
             ingest_job_cancel(job=fresh, user=owner)
             file_write(b"late", scene_id=job.scene_id, name="thumbnail.webp")  # as a thread may
-        return encode_images(self, pictures)
+        connection.close()  # Encoding has a thread of its own.
+        return encode_inputs(self, inputs)
 
-    monkeypatch.setattr(ImageTextEncoder, "encode_images", cancel_meanwhile)
+    monkeypatch.setattr(ImageTextEncoder, "encode_inputs", cancel_meanwhile)
     ingest_jobs_drain()
     job.refresh_from_db()
     other.refresh_from_db()

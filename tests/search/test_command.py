@@ -42,7 +42,8 @@ def test_json_has_exactly_these_fields(scene):
     out, err = _call("harbour", "--as", "ADA", "--json")
     answer = json.loads(out)
     assert err == ""
-    assert list(answer) == ["query", "translation", "untranslated", "pieces", "encoder", "took_ms", "searched", "results"]
+    words = ["query", "translation", "untranslated", "pieces"]
+    assert list(answer) == [*words, "encoder", "took_ms", "searched", "results"]
     assert list(answer["took_ms"]) == ["encode", "retrieve", "rank", "total"]
     assert answer["searched"] == 1
     (hit,) = answer["results"]

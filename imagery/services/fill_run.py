@@ -82,7 +82,7 @@ def fills_wake() -> bool:
 
 
 def fill_prepare(fill: EncoderFill) -> bool:
-    """Do what comes before the first batch: choose what runs the encoder here, record its known vectors, and plan.
+    """Do what comes before the first batch: choose what runs the encoder here, plan, and record its known vectors.
 
     Return False if that is done or somebody else is at it. Raises Unavailable when the encoder's files cannot be used,
     InvalidInput when they cannot be run as the settings ask.
@@ -90,8 +90,9 @@ def fill_prepare(fill: EncoderFill) -> bool:
     if fill.planned_at is not None:
         return False
     encoder_runtime_prepare(encoder=fill.encoder)
+    planned = fill_plan(fill.pk)
     encoder_probe_record(encoder=fill.encoder)
-    return fill_plan(fill.pk)
+    return planned
 
 
 def _go_on(fill: EncoderFill) -> int:

@@ -203,7 +203,7 @@ class EncoderSteering(_Base):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": _("%(step)s: %(name)s") % {"step": chosen.label, "name": encoder.name},
+            "title": f"{chosen.label} – {encoder.name}",
             "step": chosen,
             "encoder": encoder,
         }

@@ -14,7 +14,8 @@ from .sentences import FEATURE_DIMENSION
 
 # The width of the shipped encoder; a student of another encoder has its teacher's.
 DIMENSION: Final = 384
-POOLED_CHANNELS: Final = HEAD_CHANNELS + MIDDLE_CHANNELS
+# Two numbers of each channel of both maps.
+POOLED_CHANNELS: Final = 2 * (HEAD_CHANNELS + MIDDLE_CHANNELS)
 _IMAGE_HIDDEN: Final = 1024
 _TEXT_HIDDEN: Final = 768
 _SMALLEST_SPREAD: Final = 1e-3
@@ -41,8 +42,8 @@ class Head(nn.Module):
 class ImageTower(nn.Module):
     """(n, 3, 224, 224) normalised pixels -> (n, dimension) unit rows.
 
-    The means of the maps at 1/32 and at 1/16 of the size are joined: the first knows the scene, the second its
-    texture.
+    Mean and maximum of the map at 1/32 of the size, mean and standard deviation of the map at 1/16, are joined: the
+    first map knows the scene and, by its maxima, the single thing in it; the second knows the texture.
     """
 
     centre: Tensor
@@ -58,8 +59,9 @@ class ImageTower(nn.Module):
     @staticmethod
     def pooled(maps: tuple[Tensor, Tensor]) -> Tensor:
         """The backbone's two maps -> (n, POOLED_CHANNELS)."""
-        middle, last = maps
-        return torch.cat([last.float().mean(dim=(2, 3)), middle.float().mean(dim=(2, 3))], dim=1)
+        middle, last = (each.float() for each in maps)
+        plane = (2, 3)
+        return torch.cat([last.mean(plane), last.amax(plane), middle.mean(plane), middle.std(plane)], dim=1)
 
     def project(self, pooled: Tensor) -> Tensor:
         """(n, POOLED_CHANNELS) -> unit rows."""

@@ -7,9 +7,6 @@ from typing import Any, Final
 
 from rsportal.errors import InvalidInput
 
-# The views keep what leaves this block, so training starts there at the earliest.
-FIRST_TRAINABLE_BLOCK: Final = 8
-LAST_BLOCK: Final = 15
 # These may change between a run's beginning and its end.
 _CIRCUMSTANCES: Final = frozenset({"images", "captions", "out", "threads", "device"})
 
@@ -21,36 +18,24 @@ class TrainingOptions:
     images: Path
     captions: Path
     out: Path
-    views: int = 4
-    head_epochs: int = 10
-    epochs: int = 3
-    tail_from: int = 12
+    views: int = 8
+    epochs: int = 12
     batch_size: int = 128
     captions_per_image: int = 3
-    chinese_share: float = 0.25
+    chinese_share: float = 0.3
     head_rate: float = 1e-3
-    tuned_head_rate: float = 5e-4
-    backbone_rate: float = 2e-4
+    backbone_rate: float = 3e-4
     weight_decay: float = 0.05
-    image_dropout: float = 0.3
+    image_dropout: float = 0.2
     text_dropout: float = 0.2
-    average_decay: float = 0.98
+    average_decay: float = 0.995
     seed: int = 0
     threads: int = 2
     device: str = "cpu"
     half: bool = False
 
     def __post_init__(self) -> None:
-        if not FIRST_TRAINABLE_BLOCK <= self.tail_from <= LAST_BLOCK:
-            raise InvalidInput(f"--tail-from must be {FIRST_TRAINABLE_BLOCK} to {LAST_BLOCK}, not {self.tail_from}.")
-        for name, least in (
-            ("seed", 0),
-            ("views", 1),
-            ("head_epochs", 1),
-            ("epochs", 0),
-            ("batch_size", 2),
-            ("threads", 1),
-        ):
+        for name, least in (("seed", 0), ("views", 1), ("epochs", 1), ("batch_size", 2), ("threads", 1)):
             if getattr(self, name) < least:
                 raise InvalidInput(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}.")
 

@@ -1,16 +1,14 @@
 """Train the built-in encoder: python -m imagery.encoders.builtin.train --images DIR --captions FILE --out DIR
 
-Four steps; the same command run again after an interruption goes on where it was:
+The same command run again after an interruption goes on where it was.
 
-1. The early layers of the backbone stay as ImageNet left them. What they say of `--views` random views of every
-   training image is computed once and kept in OUT (31 kB a view), because on a CPU they are most of the work.
-2. The heads are trained on frozen features (minutes): OUT/heads.pt after every epoch.
-3. Heads and late layers are trained together, with a moving average of the weights: OUT/tuning.pt after every epoch.
-4. Means of the weights before and after step 3 are tried (seconds; repeated by every run).
+The first half of the backbone stays as ImageNet left it: what it says of a random view of every training image is
+computed once a view and kept in OUT (31 kB an image; `--views` of them, used in turn), because on a CPU it is most
+of the work. The second half and the heads are trained together, with a moving average of the weights.
 
-OUT/curve.jsonl has a line an epoch and a line a mean. The weights with the best recall on the validation split become
-OUT/weights.safetensors; `manage.py encoder add NAME --kind builtin --source OUT` registers them, once `calibrate`
-has measured what their cosines are worth.
+OUT/checkpoint.pt and OUT/curve.jsonl are written after every epoch. The weights with the best recall on the
+validation split become OUT/weights.safetensors; `manage.py encoder add NAME --kind builtin --source OUT` registers
+them, once `calibrate` has measured what their cosines are worth.
 
 Runs on a CPU or, with --device cuda, on a GPU. On a CPU the same seed, data and number of threads give the same
 weights, interrupted or not; a GPU adds up in changing order.
@@ -22,17 +20,15 @@ from pathlib import Path
 
 from rsportal.errors import RsportalError
 
-from .options import FIRST_TRAINABLE_BLOCK, LAST_BLOCK, TrainingOptions
+from .options import TrainingOptions
 
 _HELP = {
     "images": "folder of the images",
     "captions": 'JSON Lines: "filename", "split" (train or val), "captions"',
     "out": "folder for caches, checkpoints and the result",
     "views": "random views of each image that are kept (default %(default)s)",
-    "tail_from": f"first block of the backbone that is trained, {FIRST_TRAINABLE_BLOCK} to {LAST_BLOCK} "
-    "(default %(default)s)",
     "device": "cpu, cuda or cuda:N (default %(default)s)",
-    "half": "bfloat16 where it is safe; faster on processors and GPUs that have it",
+    "half": "the frozen half in bfloat16; faster on processors and GPUs that have it",
 }
 
 

@@ -4,7 +4,6 @@ This module imports torch: import it inside functions only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +17,11 @@ from imagery.encoders.errors import EncoderUnavailable
 
 from .augment import random_views
 from .efficientnet import EfficientNetLite0, imagenet_state
-from .model import POOLED_CHANNELS, ImageTower
-from .options import FIRST_TRAINABLE_BLOCK as CACHED_BLOCKS
 from .pixels import normalised
 from .run_folder import replacing
 
+# The blocks before this one stay as ImageNet left them. On a CPU they are most of the work and least of the gain.
+FIRST_TRAINED_BLOCK: Final = 8
 _MAP_SHAPE: Final = (80, 14, 14)
 _BATCH: Final = 64
 
@@ -47,17 +46,11 @@ def imagenet_backbone() -> dict[str, Tensor]:
     return state
 
 
-@dataclass(frozen=True)
-class View:
-    """One view of n images: `maps` (n, 80, 14, 14) after `CACHED_BLOCKS` blocks, `pooled` (n, POOLED_CHANNELS) at the
-    end of the ImageNet backbone; both float16, the maps memory-mapped."""
-
-    maps: NDArray[np.float16]
-    pooled: NDArray[np.float16]
-
-
 class FrozenViews:
-    """Views of images as the ImageNet backbone sees them, kept in `folder`."""
+    """Views of images as the first FIRST_TRAINED_BLOCK blocks see them, kept in `folder`.
+
+    A view of n images is (n, 80, 14, 14) float16, memory-mapped: 31 kB an image.
+    """
 
     def __init__(self, folder: Path, *, device: torch.device, half: bool) -> None:
         self._folder, self._device = folder, device
@@ -69,37 +62,24 @@ class FrozenViews:
             model.eval().requires_grad_(False).to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
         )
 
-    @torch.no_grad()
-    def continued(self, maps: Tensor, stop: int, *, first: int = CACHED_BLOCKS) -> Tensor:
-        """Maps before block `first` carried on through the frozen blocks before `stop`, float32."""
-        maps = maps.to(dtype=self._dtype).contiguous(memory_format=torch.channels_last)
-        for block in self._model.blocks[first:stop]:
-            maps = block(maps)
-        return maps.float()
-
-    def plain(self, pixels: NDArray[np.uint8], name: str) -> View:
+    def plain(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
         """The images as they are."""
         return self._kept(name, pixels, lambda block: normalised(block.permute(0, 3, 1, 2).float()))
 
-    def random(self, pixels: NDArray[np.uint8], number: int) -> View:
+    def random(self, pixels: NDArray[np.uint8], number: int) -> NDArray[np.float16]:
         """Random view `number` of each image; the number is the seed."""
         generator = torch.Generator().manual_seed(number)
         return self._kept(f"view_{number}", pixels, lambda block: random_views(block, generator=generator))
 
     @torch.no_grad()
-    def _kept(self, name: str, pixels: NDArray[np.uint8], view: Callable[[Tensor], Tensor]) -> View:
-        stores = [self._folder / f"{part}_{name}.npy" for part in ("pooled", "maps")]
-        if not stores[-1].exists():
+    def _kept(self, name: str, pixels: NDArray[np.uint8], view: Callable[[Tensor], Tensor]) -> NDArray[np.float16]:
+        store = self._folder / f"maps_{name}.npy"
+        if not store.exists():
             maps = np.empty((len(pixels), *_MAP_SHAPE), dtype=np.float16)
-            pooled = np.empty((len(pixels), POOLED_CHANNELS), dtype=np.float16)
             for start in tqdm(range(0, len(pixels), _BATCH), desc=name):
                 block = view(torch.from_numpy(np.array(pixels[start : start + _BATCH])).to(self._device))
                 block = block.to(dtype=self._dtype).contiguous(memory_format=torch.channels_last)
-                early = self._model.stem_to(block, CACHED_BLOCKS)
-                maps[start : start + _BATCH] = early.float().cpu().numpy()
-                late = ImageTower.pooled(self._model.rest_from(early, CACHED_BLOCKS))
-                pooled[start : start + _BATCH] = late.cpu().numpy()
-            for store, array in zip(stores, (pooled, maps), strict=True):
-                with replacing(store) as partial:
-                    np.save(partial, array)
-        return View(pooled=np.load(stores[0]), maps=np.load(stores[1], mmap_mode="c"))
+                maps[start : start + _BATCH] = self._model.stem_to(block, FIRST_TRAINED_BLOCK).float().cpu().numpy()
+            with replacing(store) as partial:
+                np.save(partial, maps)
+        return np.asarray(np.load(store, mmap_mode="c"))

@@ -11,7 +11,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="EncoderAdapter",
             fields=[
-                ("encoder", models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name="+", serialize=False, to="imagery.encoder", verbose_name="encoder")),
+                (
+                    "encoder",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="imagery.encoder",
+                        verbose_name="encoder",
+                    ),
+                ),
                 ("checksum", models.CharField(max_length=16, verbose_name="checksum")),
                 ("matrix", models.BinaryField(verbose_name="matrix")),
             ],

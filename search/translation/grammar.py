@@ -289,8 +289,10 @@ class Clause:
             cost, thing = self._noun(start, stop)
             if thing is not None:
                 preposition = last.term.english
-                unfit = preposition == "between" and isinstance(thing, Noun)
-                if unfit and isinstance(thing, Noun):
+                unfit = 0
+                if preposition == "between" and isinstance(thing, Noun):
+                    # "两个A之间的B" counts the As: what lies between needs two of them.
+                    unfit = 1 if thing.determiner is not None else 4
                     preposition = "among" if thing.determiner is None else preposition
                     thing = replace(thing, several=True)
                 found.append((cost + (0 if isinstance(thing, Listed) else 1 + unfit), Post(preposition, thing)))

@@ -36,7 +36,7 @@ SHAPES = {
     "base": BASE_FULL,
     "builtin": None,
 }
-IMAGES = {"large": 8, "base": 16, "builtin": 96}
+IMAGES = {"large": 32, "base": 64, "builtin": 256}
 OVERLAP_IMAGES = 300
 JPEG_QUALITY = 92
 WAYS = ROOT / "bench" / "encode_ways.py"
@@ -137,7 +137,7 @@ def _compare(
     for what, plan in plans:
         line = {"what": what, "plan": plan, **_rows(request, {"way": "ours", "plan": plan}, threads, work)}
         web = _run({**request, "way": "web", "plan": plan}, threads)
-        lines.append({**line, **web})
+        lines.append({**line, **web, "peak_rss_mb": line["peak_rss_mb"], "web_peak_rss_mb": web["peak_rss_mb"]})
         if what == "ours" and not options.no_database:
             lines[-1] |= {"ingest": _run({**request, "way": "ingest", "plan": plan}, threads)}
     first = lines[0]

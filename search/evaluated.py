@@ -12,10 +12,12 @@ from imagery.encoders import registry
 from imagery.encoders.base import EncoderKind, EncoderSpec, ImageTextEncoder
 from imagery.encoders.builtin.files import NAME as BUILTIN_NAME
 from imagery.encoders.prompts import default_prompts
+from imagery.encoders.runtime.plan import Form
 from imagery.encoders.texts import text_vector
 from imagery.models import Encoder
 from imagery.services.adapters import adapted_texts_encode, texts_adapt
 from imagery.services.encoders import encoder_instance
+from imagery.services.runtime import encoder_runtime_prepare
 from imagery.services.selftest import encoder_ready
 from rsportal.errors import InvalidInput
 from search.encode_query import query_text_normalise
@@ -64,7 +66,12 @@ def encoder_chosen(name: str | None) -> tuple[Encoder, str]:
 
 
 def encoder_model(encoder: Encoder) -> ImageTextEncoder:
-    """The encoder's model; of a stored row, only if it still gives the vectors it gave at first. Raises Unavailable."""
+    """The encoder's model as the portal would run it on this machine. Raises Unavailable.
+
+    Of a stored row, only if it still gives the vectors it gave at first.
+    """
+    if not encoder.runtime.get("runtime"):
+        encoder_runtime_prepare(encoder=encoder)
     return encoder_ready(encoder=encoder, text=True, image=True) if encoder.pk else encoder_instance(encoder)
 
 
@@ -105,4 +112,5 @@ def _unstored(spec: EncoderSpec) -> Encoder:
         image_size=facts.image_size,
         languages=list(facts.languages),
         prompts=default_prompts(kind=spec.kind, languages=facts.languages),
+        runtime={"form": Form.FULL.value},
     )

@@ -55,7 +55,8 @@ def encoder_runtime_prepare(*, encoder: Encoder, again: bool = False) -> dict[st
     if gate:
         found = {**found, "gate": gate}
     encoder.runtime = found
-    Encoder.objects.filter(pk=encoder.pk).update(runtime=found)
+    if encoder.pk is not None:  # Files that are not registered can be measured, too.
+        Encoder.objects.filter(pk=encoder.pk).update(runtime=found)
     return found
 
 

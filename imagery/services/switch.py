@@ -22,7 +22,7 @@ from imagery.services.fill import (
 )
 from imagery.services.partitions import partition_create, partition_drop, partitions_of_nobody
 from imagery.services.queue import means_enqueue
-from imagery.services.runtime import encoder_runtime_prepare
+from imagery.services.runtime import encoder_runtime_forget, encoder_runtime_prepare
 from rsportal.errors import Conflict, InvalidInput, Unavailable
 
 
@@ -91,7 +91,7 @@ def encoder_rollback(*, partial: bool = False, active: Encoder | None = None) ->
 
 
 def encoder_retire(*, encoder: Encoder) -> Encoder:
-    """Give an encoder up: its vectors and their index are dropped at once, its row stays.
+    """Give an encoder up: its vectors, their index and its exported towers are dropped at once, its row stays.
 
     Raises Conflict for the active one, and Unavailable when searches never paused long enough for the drop; the
     worker tries again every minute then.
@@ -107,6 +107,7 @@ def encoder_retire(*, encoder: Encoder) -> Encoder:
         chosen.save(update_fields=["state"])
         for fill in EncoderFill.objects.filter(encoder=chosen):
             fill_drop_locked(fill)
+    encoder_runtime_forget(encoder=chosen)
     if not partition_drop(chosen.pk):
         raise Unavailable(
             _("Encoder %(name)s is retired, but searches were so busy that its vectors could not be dropped yet. The "

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
+from imagery.encoders.runtime.artefact import encoder_folder
 from imagery.models import Embedding, Encoder, EncoderFill, FillItem, IngestJob, Scene
 from imagery.services import partitions
 from imagery.services.encoders import encoder_activate, encoder_active, encoder_register
@@ -123,6 +124,15 @@ def test_what_a_killed_retirement_has_left_is_dropped_later(encoder, clip):
     requeue_stale()
     assert not partition_exists(clip) and partition_exists(encoder)
     assert partitions_of_nobody() == []
+
+
+def test_a_retired_encoder_leaves_no_exported_towers(encoder, clip, settings, tmp_path):
+    settings.ENCODER_DIR = tmp_path
+    folders = {row.pk: encoder_folder(tmp_path, row.checksum) for row in (encoder, clip)}
+    for folder in folders.values():
+        (folder / "image").mkdir(parents=True)
+    encoder_retire(encoder=clip)
+    assert not folders[clip.pk].exists() and folders[encoder.pk].exists()
 
 
 def test_a_fill_stops_when_its_encoder_is_retired(encoder, clip, collection, monkeypatch):

@@ -66,5 +66,6 @@ def q_cluster(env: Env) -> dict[str, Any]:
         "poll": 0.5,  # seconds
         "guard_cycle": 1,  # seconds
         "label": gettext_lazy("Queue"),
-        "ALT_CLUSTERS": {ENCODE_CLUSTER: {**encode, "scheduler": False}},
+        # Each cluster starts what is scheduled for it; what names no cluster is the default one's.
+        "ALT_CLUSTERS": {ENCODE_CLUSTER: encode},
     }

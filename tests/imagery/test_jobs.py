@@ -249,3 +249,12 @@ def test_the_schedule_is_there(db):
 
     schedules_ensure()
     assert Schedule.objects.get(func="imagery.tasks.requeue_stale").minutes == 1
+
+
+def test_whatever_is_scheduled_has_a_cluster_that_looks_at_its_schedule(db, settings):
+    from django_q.models import Schedule
+
+    assert Schedule.objects.filter(cluster__isnull=False).exists()
+    for schedule in Schedule.objects.exclude(cluster=None):
+        lane = settings.Q_CLUSTER["ALT_CLUSTERS"][schedule.cluster]
+        assert lane.get("scheduler", True), f"nobody starts {schedule.name}"

@@ -33,6 +33,7 @@ from imagery.jobs import claimable
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, EncoderFill, FillItem, Tile
 from imagery.services.encode import BATCH_IMAGES, embeddings_store
+from imagery.services.encoder_files import files_verify
 from imagery.services.fill import encoder_fill_pause, encoders_lock_shared, fill_plan, fill_settle
 from imagery.services.ingest import ingest_jobs_drain
 from imagery.services.prepare import Broken, Pixels, Preparation, Work
@@ -89,6 +90,7 @@ def fill_prepare(fill: EncoderFill) -> bool:
     """
     if fill.planned_at is not None:
         return False
+    files_verify(fill.encoder)  # Before towers are exported from them.
     encoder_runtime_prepare(encoder=fill.encoder)
     planned = fill_plan(fill.pk)
     encoder_probe_record(encoder=fill.encoder)

@@ -10,7 +10,7 @@ import logging
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -87,13 +87,7 @@ def encoder_selftest(*, encoder: Encoder) -> list[TowerCheck]:
 
     Raises Unavailable when the files are missing or cannot be loaded.
     """
-    try:
-        files_verify(encoder)
-        files = TowerCheck(tower=_FILES, ok=True)
-    except Unavailable as error:
-        if error.code != "encoder_mismatch":
-            raise
-        files = TowerCheck(tower=_FILES, ok=False, reason=error.message)
+    files = _files_checked(encoder)
     model = encoder_instance(encoder)
     with _lock:
         _done.pop(model, None)
@@ -143,6 +137,11 @@ def _checked(encoder: Encoder, model: ImageTextEncoder, tower: str) -> TowerChec
 def _check(encoder: Encoder, model: ImageTextEncoder, tower: str) -> TowerCheck:
     half = _known(encoder).get(tower)
     if half is None or half["version"] != selftest.VERSION:
+        # Vectors of other files than those that were registered must not become the known ones.
+        if not (files := _files_checked(encoder)).ok:
+            check = replace(files, tower=tower)
+            _tell(encoder, check)
+            return check
         fresh = selftest.known(model, tower)
         if _record(encoder, tower, fresh, unless=half):
             _log.info("encoder %s: known vectors of the %s tower recorded", encoder.name, tower)
@@ -160,6 +159,16 @@ def _check(encoder: Encoder, model: ImageTextEncoder, tower: str) -> TowerCheck:
         _log.error("%s", reason)
     _tell(encoder, check)
     return check
+
+
+def _files_checked(encoder: Encoder) -> TowerCheck:
+    try:
+        files_verify(encoder)
+    except Unavailable as error:
+        if error.code != "encoder_mismatch":
+            raise
+        return TowerCheck(tower=_FILES, ok=False, reason=error.message)
+    return TowerCheck(tower=_FILES, ok=True)
 
 
 def _known(encoder: Encoder) -> dict[str, Any]:

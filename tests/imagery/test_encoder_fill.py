@@ -247,7 +247,22 @@ def test_an_encoder_that_cannot_be_loaded_pauses_its_fill(active, clip, collecti
     fills_drain()
     fill = EncoderFill.objects.get(encoder=clip)
     assert fill.state == State.PAUSED and fill.reason
-    assert FillItem.objects.get().state == FillItem.State.QUEUED
+    Encoder.objects.filter(pk=clip.pk).update(source=clip.source)
+    encoder_fill_resume(encoder=clip)
+    fills_drain()
+    assert EncoderFill.objects.get(encoder=clip).state == State.DONE, "nothing was given up"
+    assert Embedding.objects.filter(encoder=clip).count() == 1
+
+
+def test_a_fill_of_changed_files_is_paused_before_towers_are_made_of_them(active, clip, collection, settings, tmp_path):
+    settings.ENCODER_DIR = tmp_path / "towers"
+    scenes_made(collection, 1)
+    Encoder.objects.filter(pk=clip.pk).update(checksum="0" * 64)
+    encoder_fill(encoder=clip)
+    fills_drain()
+    fill = EncoderFill.objects.get(encoder=clip)
+    assert fill.state == State.PAUSED and "have changed" in fill.reason
+    assert not settings.ENCODER_DIR.exists() and not Embedding.objects.filter(encoder=clip).exists()
 
 
 def test_a_crash_is_tried_again_alone_and_then_told(active, clip, collection, monkeypatch):

@@ -76,6 +76,18 @@ def test_the_first_load_records_and_the_next_ones_compare(encoder: Encoder) -> N
     assert model.loads == {"image": 0, "text": 1}, "a web process loads no image tower"
 
 
+def test_changed_files_are_refused_before_anything_is_recorded(encoder: Encoder, folder: Path) -> None:
+    """An encoder of an earlier release has no known vectors yet, but its files' checksum."""
+    Encoder.objects.filter(pk=encoder.pk).update(probe={})
+    change_tensor(folder, "text_model.head.weight")
+    restart()
+    with pytest.raises(Unavailable, match="have changed since it was registered") as refused:
+        encoder_ready(encoder=encoder, text=True)
+    assert refused.value.code == CHANGED
+    assert "text" not in Encoder.objects.get(pk=encoder.pk).probe
+    assert readiness_problems()
+
+
 def test_checked_once_a_process_and_again_after_an_unload(encoder: Encoder, django_assert_num_queries) -> None:
     model = encoder_ready(encoder=encoder, image=True)
     with django_assert_num_queries(0):

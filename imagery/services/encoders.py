@@ -1,5 +1,6 @@
 """Encoders as rows: registering one, which is in use, and reaching its model."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from imagery.services.fill import encoder_fill_pause
 from imagery.services.partitions import partition_create
 from imagery.services.runtime import encoder_runtime_plan
 from imagery.services.switch import encoder_activate
-from rsportal.errors import InvalidInput, Unavailable
+from rsportal.errors import Conflict, InvalidInput, Unavailable
 
 __all__ = [
     "builtin_encoder_ensure",
@@ -124,13 +125,15 @@ def builtin_encoder_ensure() -> Encoder:
         encoder.calibration = calibration_of(facts)
         encoder.save(update_fields=["calibration"])
     active = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
-    if active is None or (active.pk != encoder.pk and active in shipped):
+    # Another row of these very weights (in 8 bits, say) is an operator's choice and stays.
+    if active is None or (active.checksum != checksum and active in shipped):
         with transaction.atomic():
             encoder = encoder_activate(encoder=encoder, partial=True)
             if active is not None:
-                encoder_fill_pause(
-                    encoder=active, reason=_("The weights that this encoder needs are no longer shipped.")
-                )
+                with suppress(Conflict):  # It is paused: a worker that started before us could not fill it either.
+                    encoder_fill_pause(
+                        encoder=active, reason=_("The weights that this encoder needs are no longer shipped.")
+                    )
     return encoder
 
 

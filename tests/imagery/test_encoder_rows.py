@@ -167,3 +167,24 @@ def test_new_weights_of_the_built_in_encoder_are_another_encoder():
     fill = EncoderFill.objects.get(encoder=old)
     assert fill.state == EncoderFill.State.PAUSED and "no longer shipped" in fill.reason
     assert Scene.objects.ready().count() == 1
+
+
+@_needs_weights
+@pytest.mark.django_db
+def test_new_weights_take_over_although_the_fill_of_the_old_is_paused():
+    old = builtin_encoder_ensure()
+    Encoder.objects.filter(pk=old.pk).update(checksum="0" * 64)
+    EncoderFill.objects.create(encoder=old, state=EncoderFill.State.PAUSED, reason="the worker said why")
+    new = builtin_encoder_ensure()
+    assert encoder_active() == new != old
+    assert EncoderFill.objects.get(encoder=old).state == EncoderFill.State.PAUSED
+
+
+@_needs_weights
+@pytest.mark.django_db
+def test_ensuring_leaves_another_row_of_the_same_weights_active():
+    builtin_encoder_ensure()
+    mine = encoder_register(name="mine", kind="builtin", source="builtin")
+    encoder_activate(encoder=mine)
+    builtin_encoder_ensure()
+    assert encoder_active() == mine

@@ -55,8 +55,9 @@ _CREATE = (
 
 
 def partition_drop(encoder_id: int, *, seconds: float = 20.0) -> bool:
-    """Drop an encoder's vectors and their index at once; return False when searches left no gap for it.
+    """Drop a retired (or deleted) encoder's vectors and their index; return False when searches left no gap for it.
 
+    An encoder that is being filled again by then keeps its partition.
     Dropping needs an exclusive lock on the parent table for a moment. Whoever waits for such a lock makes every later
     search wait, too; so we wait for some milliseconds only, let the searches pass, and try again.
     """
@@ -67,7 +68,11 @@ def partition_drop(encoder_id: int, *, seconds: float = 20.0) -> bool:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
-                cursor.execute(statement.as_string(cursor.connection))
+                # No fill starts while this lock is held (services.fill.encoders_lock).
+                cursor.execute(f"SELECT state FROM {Encoder._meta.db_table} WHERE id = %s FOR KEY SHARE", [encoder_id])
+                row = cursor.fetchone()
+                if row is None or row[0] == Encoder.State.RETIRED:
+                    cursor.execute(statement.as_string(cursor.connection))
                 cursor.execute("SET LOCAL lock_timeout = DEFAULT")
             return True
         except OperationalError as error:

@@ -143,7 +143,9 @@ def _complete_require(encoder: Encoder) -> None:
 
 
 def _complete_require_locked(encoder: Encoder) -> None:
-    complete = _complete(encoder) if encoder.state in KEPT else not scenes_without_vectors(encoder).exists()
+    # Of a fill that was never planned, the items say nothing.
+    noted = encoder.state in KEPT and not EncoderFill.objects.filter(encoder=encoder, planned_at=None).exists()
+    complete = _complete(encoder) if noted else not scenes_without_vectors(encoder).exists()
     if not complete:
         raise Conflict(
             _("New scenes are just being encoded for encoder %(name)s; try again in a moment.")

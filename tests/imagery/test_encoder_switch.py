@@ -126,6 +126,22 @@ def test_what_a_killed_retirement_has_left_is_dropped_later(encoder, clip):
     assert partitions_of_nobody() == []
 
 
+def test_a_late_drop_spares_an_encoder_that_is_filled_again(encoder, clip):
+    encoder_retire(encoder=clip)
+    encoder_fill(encoder=clip)
+    assert partition_drop(clip.pk)
+    assert states()["clip"] == State.FILLING and partition_exists(clip)
+
+
+def test_a_complete_encoder_whose_fill_was_never_planned_can_be_activated(encoder, clip, collection):
+    """So an upgrade leaves the encoders that an earlier release had retired with all their vectors."""
+    factories.make_scene(collection, files=True)
+    encoder_fill(encoder=clip)
+    fills_drain()
+    EncoderFill.objects.filter(encoder=clip).update(state=EncoderFill.State.PAUSED, planned_at=None)
+    assert encoder_activate(encoder=clip).state == State.ACTIVE
+
+
 def test_a_retired_encoder_leaves_no_exported_towers(encoder, clip, settings, tmp_path):
     settings.ENCODER_DIR = tmp_path
     folders = {row.pk: encoder_folder(tmp_path, row.checksum) for row in (encoder, clip)}
@@ -157,6 +173,7 @@ def test_a_fill_stops_when_its_encoder_is_retired(encoder, clip, collection, mon
 @pytest.mark.django_db(transaction=True)
 def test_a_long_search_delays_the_drop_and_not_other_searches(encoder, clip):
     """While somebody reads the table, the drop gives up its place in the queue of locks again and again."""
+    Encoder.objects.filter(pk=clip.pk).update(state=State.RETIRED)
     waits: list[float] = []
     reading, over = threading.Event(), threading.Event()
 

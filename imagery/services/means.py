@@ -40,10 +40,12 @@ def encoder_means_compute(*, encoder: Encoder) -> Encoder:
     mean = _text_mean(encoder, model, bank)
     with transaction.atomic():
         row = Encoder.objects.select_for_update().get(pk=encoder.pk)
-        row.text_mean = _listed(mean)
         made_of = {"terms": len(bank), "prompts": list(encoder.prompts), "adapter": fingerprint(encoder.adapter)}
-        row.means_of = {**row.means_of, **made_of}
-        row.save(update_fields=["text_mean", "means_of"])
+        # Other prompts or another adapter since: this mean is of the old ones, and the next look takes it anew.
+        if (list(row.prompts), fingerprint(row.adapter)) == (made_of["prompts"], made_of["adapter"]):
+            row.text_mean = _listed(mean)
+            row.means_of = {**row.means_of, **made_of}
+            row.save(update_fields=["text_mean", "means_of"])
     return encoder_image_mean_compute(encoder=row)
 
 

@@ -108,3 +108,16 @@ def test_other_prompts_drop_the_text_mean(encoder: Encoder) -> None:
     assert encoder_prompts_set(encoder=encoder, prompts=["a map of {}"]).text_mean is None
     with pytest.raises(InvalidInput, match="once"):
         encoder_prompts_set(encoder=encoder, prompts=["a map"])
+
+
+def test_a_mean_of_prompts_that_were_changed_meanwhile_is_not_kept(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change_meanwhile(*, encoder: Encoder, vectors: np.ndarray) -> np.ndarray:
+        encoder_prompts_set(encoder=encoder, prompts=["a map of {}"])
+        return vectors
+
+    monkeypatch.setattr("imagery.services.means.texts_adapt", change_meanwhile)
+    assert encoder_means_compute(encoder=encoder).text_mean is None
+    monkeypatch.undo()
+    assert encoder_means_compute(encoder=Encoder.objects.get(pk=encoder.pk)).text_mean is not None

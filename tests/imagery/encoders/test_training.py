@@ -130,8 +130,8 @@ def test_the_result_is_an_encoder_that_knows_its_training_pictures(trained: Path
             np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
         scores = retrieval_recall(images, texts, np.repeat(np.arange(len(items)), 2), ties="expected")
         # By chance the first of 12 is right once in 12 queries: 8 %.
-        assert scores["text_to_image_r1"] > 50, scores
-        assert scores["image_to_text_r1"] > 50, scores
+        assert scores["text_to_image_r1"] > 40, scores
+        assert scores["image_to_text_r1"] > 40, scores
         if split == "val":  # What the run measured on cached maps is what the shipped form does.
             assert scores["mr"] == pytest.approx(max(line["mr"] for line in curve(trained)), abs=5)
     assert registry.checksum(spec) != registry.checksum(EncoderSpec(EncoderKind.BUILTIN, "builtin"))

@@ -1,9 +1,8 @@
 """The options of a distillation. Pure Python: the command line answers --help without torch."""
 
-import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rsportal.errors import InvalidInput
 
@@ -11,8 +10,6 @@ from rsportal.errors import InvalidInput
 CACHED_BLOCKS: Final = 8
 LAST_BLOCK: Final = 15
 STARTS: Final = ("builtin", "imagenet")
-# These may change between a run's beginning and its end.
-_CIRCUMSTANCES: Final = frozenset({"images", "captions", "out", "threads", "device"})
 _LEAST: Final = {"views": 0, "head_epochs": 0, "epochs": 0, "batch_size": 2, "captions_per_image": 1, "seed": 0}
 _SHARES: Final = ("chinese_share", "image_dropout", "text_dropout", "average_decay")
 
@@ -63,15 +60,6 @@ class DistillOptions:
         for name in ("contrastive", "weight_decay", "head_rate", "backbone_rate"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InvalidInput(f"{_flag(name)} must be a number of at least 0, not {getattr(self, name)}.")
-
-    def deciding(self) -> dict[str, Any]:
-        """What must be the same for an interrupted run to go on: the settings and the captions' SHA-256."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _CIRCUMSTANCES}
-        try:
-            captions = hashlib.sha256(self.captions.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InvalidInput(f"{self.captions} cannot be read ({error.strerror}).", field="captions") from error
-        return {**settings, "captions_sha256": captions}
 
 
 def _flag(name: str) -> str:

@@ -20,7 +20,7 @@ from .distill_options import DistillOptions
 from .distill_scores import agreement, retrieval
 from .encoder import BuiltinEncoder
 from .files import CALIBRATION, Lender, tensors
-from .run_folder import replacing
+from .run_folder import deciding, replacing
 from .teacher import Teacher
 from .text_head import TextHead
 
@@ -69,7 +69,7 @@ def written_result(
         },
         "student": {"text_only": options.text_only, "bytes": weights.stat().st_size, "start": options.start},
         "data": {
-            **options.deciding(),
+            **deciding(options),
             "captions": options.captions.name,
             "train_images": len(train.items),
             "val_images": len(val.items),

@@ -22,7 +22,7 @@ from .distill_options import DistillOptions
 from .distill_result import export_student, written_result
 from .distill_scores import agreement, spread
 from .distill_student import Student, StudentView
-from .run_folder import RunFolder
+from .run_folder import RunFolder, deciding
 from .schedule import rate_factor, usable_device
 from .teacher import Teacher
 
@@ -60,7 +60,7 @@ class Distillation:
         torch.set_num_threads(options.threads)
         self.train_items = captioned_images(options.images, options.captions, split="train")
         self.val_items = captioned_images(options.images, options.captions, split="val")
-        self.folder = RunFolder(options.out, settings={**options.deciding(), "teacher_sha256": teacher.checksum})
+        self.folder = RunFolder(options.out, settings={**deciding(options), "teacher_sha256": teacher.checksum})
         torch.manual_seed(options.seed)
         self.student = Student(options, dimension=teacher.dimension, device=self.device)
         self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE), device=self.device))

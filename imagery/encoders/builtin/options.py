@@ -1,14 +1,9 @@
 """The options of a training run. Pure Python: the command line answers --help without torch."""
 
-import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 from rsportal.errors import InvalidInput
-
-# These may change between a run's beginning and its end.
-_CIRCUMSTANCES: Final = frozenset({"images", "captions", "out", "threads", "device"})
 
 
 @dataclass(frozen=True)
@@ -38,12 +33,3 @@ class TrainingOptions:
         for name, least in (("seed", 0), ("views", 1), ("epochs", 1), ("batch_size", 2), ("threads", 1)):
             if getattr(self, name) < least:
                 raise InvalidInput(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}.")
-
-    def deciding(self) -> dict[str, Any]:
-        """What must be the same for an interrupted run to go on: the settings and the captions' SHA-256."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _CIRCUMSTANCES}
-        try:
-            captions = hashlib.sha256(self.captions.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InvalidInput(f"{self.captions} cannot be read ({error.strerror}).", field="captions") from error
-        return {**settings, "captions_sha256": captions}

@@ -3,18 +3,41 @@
 This module imports torch inside functions only.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rsportal.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from .distill_options import DistillOptions
+    from .options import TrainingOptions
 
 _SETTINGS: Final = "settings.json"
 _CURVE: Final = "curve.jsonl"
 # Two lines with the same of these are the same measurement, made again after an interruption.
-_KEY: Final = ("step", "epoch", "share")
+_KEY: Final = ("step", "epoch")
+
+
+# Options that may change between a run's beginning and its end.
+_CIRCUMSTANCES: Final = frozenset({"images", "captions", "out", "threads", "device"})
+
+
+def deciding(options: "TrainingOptions | DistillOptions") -> dict[str, Any]:
+    """What must be the same for an interrupted run to go on: the settings and the captions' SHA-256.
+
+    Raises InvalidInput if the captions cannot be read.
+    """
+    settings = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in _CIRCUMSTANCES}
+    try:
+        captions = hashlib.sha256(options.captions.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InvalidInput(f"{options.captions} cannot be read ({error.strerror}).", field="captions") from error
+    return {**settings, "captions_sha256": captions}
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from .export import export_weights
 from .model import ImageTower, TextTower
 from .objective import contrastive_loss
 from .options import TrainingOptions
-from .run_folder import RunFolder, replacing
+from .run_folder import RunFolder, deciding, replacing
 from .schedule import rate_factor, usable_device
 from .views import FIRST_TRAINED_BLOCK, FrozenViews, imagenet_backbone
 
@@ -48,7 +48,7 @@ class Training:
         torch.set_num_threads(options.threads)
         self.train_items = captioned_images(options.images, options.captions, split="train")
         self.val_items = captioned_images(options.images, options.captions, split="val")
-        self.folder = RunFolder(options.out, settings=options.deciding())
+        self.folder = RunFolder(options.out, settings=deciding(options))
         torch.manual_seed(options.seed)
         self.image_tower = ImageTower(dropout=options.image_dropout)
         self.text_tower = TextTower(dropout=options.text_dropout).to(self.device)

@@ -29,6 +29,13 @@ class Encoder(models.Model):
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 
+    class Index(models.TextChoices):
+        """What finds the nearest vectors when too many rows are left to compare each."""
+
+        HNSW = "hnsw", _("graph of the vectors (HNSW)")
+        BINARY = "binary", _("graph of their signs, re-ranked (smaller, for archives beyond 5 million tiles)")
+        NONE = "none", _("none: every vector is compared")
+
     name = models.SlugField(_("name"), max_length=60, unique=True)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     source = models.CharField(
@@ -51,6 +58,10 @@ class Encoder(models.Model):
     means_at = models.DateTimeField(_("means computed"), null=True, blank=True)
     means_of = models.JSONField(_("what the means were made of"), default=dict, blank=True)
     adapter = models.JSONField(_("linear adapter"), default=dict, blank=True)
+    index_kind = models.CharField(_("index"), max_length=10, choices=Index.choices, default=Index.HNSW)
+    ranking = models.JSONField(
+        _("ranking stages"), default=dict, blank=True, help_text=_("Only what differs from the defaults of its kind.")
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.NEW)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)

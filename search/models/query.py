@@ -29,6 +29,7 @@ class Query(models.Model):
     untranslated = ArrayField(models.TextField(), default=list, blank=True, verbose_name=_("words not understood"))
     translated = models.ForeignKey("search.TranslatedText", on_delete=models.SET_NULL, null=True, related_name="+")
     filters = models.JSONField(_("filters"), default=dict, blank=True)
+    parsed = models.JSONField(_("how it was understood"), default=dict, blank=True)
     vector = models.ForeignKey("search.QueryVector", on_delete=models.SET_NULL, null=True, related_name="+")
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.WEB)
     created_at = models.DateTimeField(_("asked"), auto_now_add=True)

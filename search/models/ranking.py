@@ -24,7 +24,12 @@ class Ranking(models.Model):
     scene_ids = ArrayField(models.UUIDField())
     tile_ids = ArrayField(models.BigIntegerField())
     scores = ArrayField(models.FloatField())
+    similarities = ArrayField(models.FloatField(), default=list, blank=True)
+    reasons = models.JSONField(_("why each hit is there"), default=list, blank=True)
     searched = models.PositiveIntegerField(_("scenes searched"))
+    estimated = models.BooleanField(_("scenes searched is an estimate"), default=False)
+    route = models.CharField(_("how candidates were found"), max_length=20, blank=True)
+    cache_key = models.CharField(max_length=64, blank=True, db_index=True)
     cut_to = models.PositiveIntegerField(_("shown up to rank"), default=0)
     dropped_ranks = ArrayField(
         models.IntegerField(),

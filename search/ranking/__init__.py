@@ -2,17 +2,30 @@
 
 from search.ranking.bands import Band, bands, probabilities, weaker_from
 from search.ranking.paging import PageCut, page_cut
+from search.ranking.pipeline import candidates_rank, retrieval_vector
+from search.ranking.query import Geometry, RankClause, RankQuery, RankRelation
 from search.ranking.scenes import RANKER_VERSION, WINDOW_WEIGHT, RankedScenes, scenes_rank
+from search.ranking.stages import StageSettings, stage_defaults, stage_settings, stages_usable
 
 __all__ = [
     "RANKER_VERSION",
     "WINDOW_WEIGHT",
     "Band",
+    "Geometry",
     "PageCut",
+    "RankClause",
+    "RankQuery",
+    "RankRelation",
     "RankedScenes",
+    "StageSettings",
     "bands",
+    "candidates_rank",
     "page_cut",
     "probabilities",
+    "retrieval_vector",
     "scenes_rank",
+    "stage_defaults",
+    "stage_settings",
+    "stages_usable",
     "weaker_from",
 ]

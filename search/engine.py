@@ -1,0 +1,170 @@
+"""The one way a ranking is computed: words, plan, vectors, candidates, ranking. Nothing is stored but query vectors.
+
+``search.services.runs`` keeps the answer as a search; comparisons and evaluations throw it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imagery.encoders.adapter import fingerprint
+from imagery.models import Encoder
+from search.candidates import candidates_find
+from search.encode_query import query_encode
+from search.models import QueryVector
+from search.query import SearchRequest
+from search.ranking import (
+    Geometry,
+    RankedScenes,
+    RankQuery,
+    StageSettings,
+    candidates_rank,
+    retrieval_vector,
+    stage_settings,
+    stages_usable,
+)
+from search.translation import SearchWords, search_words
+
+if TYPE_CHECKING:
+    from imagery.querysets import Viewer
+
+CODE_VERSION: Final = "stages-1"
+"""Change it when the same settings order the same candidates differently."""
+MOST_CANDIDATES: Final = 1_000
+_MS: Final = 1_000.0
+_KEPT: Final = 8  # pairs of means of 4 kB each
+
+_geometries: OrderedDict[tuple[object, ...], Geometry] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """How an encoder's candidates are ranked now.
+
+    ``version`` differs whenever the same candidates may come in another order: code, settings or means. ``remarks``
+    are sentences on stages that are switched on and cannot run.
+    """
+
+    settings: StageSettings
+    geometry: Geometry
+    version: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered with. ``took_ms`` has encode, retrieve, rank and total in milliseconds."""
+
+    encoder: Encoder
+    ranker: Ranker
+    words: SearchWords
+    vector: QueryVector
+    ranked: RankedScenes
+    searched: int
+    estimated: bool
+    route: str
+    took_ms: dict[str, float]
+
+
+def request_answer(
+    *,
+    encoder: Encoder,
+    request: SearchRequest,
+    user: Viewer,
+    limit: int = MOST_CANDIDATES,
+    ranker: Ranker | None = None,
+) -> Answer:
+    """Answer a request with at most ``limit`` scenes that the person may see, under this encoder whatever its state.
+
+    ``ranker`` is the encoder's own (``ranker_of``) unless another is to be tried. Raises Unavailable when the encoder
+    cannot answer and InvalidInput for a language that it does not read.
+    """
+    begun = perf_counter()
+    ranker = ranker or ranker_of(encoder)
+    words = search_words(text=request.text, translation=request.translation, encoder=encoder)
+    encoded = query_encode(text=words.text, encoder=encoder)
+    query = RankQuery(vector=encoded.vector)
+    asked = retrieval_vector(query=query, geometry=ranker.geometry, settings=ranker.settings)
+    encoded_at = perf_counter()
+    found = candidates_find(vector=asked, encoder=encoder, request=request, user=user, k=MOST_CANDIDATES)
+    retrieved_at = perf_counter()
+    ranked = candidates_rank(
+        candidates=found, query=query, settings=ranker.settings, geometry=ranker.geometry, limit=limit
+    )
+    ranked_at = perf_counter()
+    return Answer(
+        encoder=encoder,
+        ranker=ranker,
+        words=words,
+        vector=encoded.row,
+        ranked=ranked,
+        searched=found.searched,
+        estimated=found.estimated,
+        route=found.route,
+        took_ms={
+            "encode": _ms(encoded_at - begun),
+            "retrieve": _ms(retrieved_at - encoded_at),
+            "rank": _ms(ranked_at - retrieved_at),
+            "total": _ms(ranked_at - begun),
+        },
+    )
+
+
+def ranker_of(encoder: Encoder) -> Ranker:
+    """Return how this encoder's candidates are ranked: its stages, its means, and the version that names both.
+
+    Raises InvalidInput (field ``ranking``) if the row's settings cannot be used.
+    """
+    geometry = _geometry(encoder)
+    wanted = stage_settings(kind=encoder.kind, ranking=encoder.ranking)
+    settings, remarks = stages_usable(wanted, geometry=geometry)
+    return Ranker(
+        settings=settings,
+        geometry=geometry,
+        version=ranker_version(settings, geometry),
+        remarks=tuple(remarks),
+    )
+
+
+def ranker_version(settings: StageSettings, geometry: Geometry) -> str:
+    """Return what rankings of different code, settings or means are told apart by, such as ``stages-1:3f2a90bc``."""
+    digest = hashlib.sha256(settings.fingerprint().encode())
+    if settings.normalise.active:
+        for mean in (geometry.text_mean, geometry.image_mean):
+            digest.update(b"" if mean is None else mean.tobytes())
+    return f"{CODE_VERSION}:{digest.hexdigest()[:8]}"
+
+
+def _geometry(encoder: Encoder) -> Geometry:
+    """The encoder's means, read from its row once a process as long as nothing they are made of changes."""
+    if encoder.pk is None:
+        return _means(encoder.text_mean, encoder.image_mean)
+    key = (encoder.pk, encoder.means_at, fingerprint(encoder.adapter), *encoder.prompts)
+    with _lock:
+        if (known := _geometries.get(key)) is not None:
+            _geometries.move_to_end(key)
+            return known
+    row = Encoder.objects.filter(pk=encoder.pk).values_list("text_mean", "image_mean").first()
+    found = _means(*row) if row else Geometry()
+    with _lock:
+        _geometries[key] = found
+        while len(_geometries) > _KEPT:
+            _geometries.popitem(last=False)
+    return found
+
+
+def _means(text: list[float] | None, image: list[float] | None) -> Geometry:
+    one, two = (None if mean is None else np.asarray(mean, dtype=np.float32) for mean in (text, image))
+    return Geometry(text_mean=one, image_mean=two)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * _MS, 2)

@@ -1,0 +1,117 @@
+"""The ranking: a plain list of stages over the candidates of one query. Pure, no database.
+
+Stages give scores; which scenes come out is decided here, by row of the candidates, and a row that a rule forbids is
+taken out before the first stage (so that it cannot speak for its neighbours) and masked again after the last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.ranking.explain import reasons_of
+from search.ranking.normalise import rows_corrected, target_corrected
+from search.ranking.pool import Asked, CandidateTiles, Pool, Step
+from search.ranking.query import Geometry, RankQuery, Vector
+from search.ranking.scenes import RankedScenes, scenes_fuse
+from search.ranking.stages import StageSettings
+
+
+def retrieval_vector(*, query: RankQuery, geometry: Geometry, settings: StageSettings) -> Vector:
+    """Return the unit vector (d,) that candidates are asked for.
+
+    With the distribution normalised it is norm(q - text_mean): rows as they are stored, asked with it, stand in the
+    order of the corrected cosine but for the factor 1 / |x - image_mean| of each row.
+    """
+    if settings.normalise.active and geometry.complete:
+        return target_corrected(query.vector, geometry, share=settings.normalise.weight)
+    return query.vector
+
+
+def candidates_rank(
+    *,
+    candidates: CandidateTiles,
+    query: RankQuery,
+    settings: StageSettings,
+    geometry: Geometry,
+    limit: int,
+    permitted: NDArray[np.bool_] | None = None,
+    steps: "Sequence[tuple[str, Step]] | None" = None,
+) -> RankedScenes:
+    """Rank candidate tiles into at most ``limit`` scenes, best first.
+
+    ``permitted`` (n,) says which candidates the rules of the house allow (default: all of them). Equal scores are
+    ordered by tile id, so that the same input always gives the same order. Raises ValueError if normalisation is on and
+    a mean is missing (``stages_usable`` turns it off and says so).
+    """
+    asked = Asked(query=query, settings=settings, geometry=geometry, candidates=candidates)
+    allowed = np.ones(len(candidates.tile_ids), dtype=bool) if permitted is None else permitted
+    rows = np.flatnonzero(allowed)
+    vectors = np.asarray(candidates.vectors, dtype=np.float32)[rows]
+    similarities = np.asarray(vectors @ query.vector, dtype=np.float64)
+    pool = Pool(asked=asked, rows=rows, vectors=vectors, target=query.vector, scores=similarities)
+    for name, step in STEPS if steps is None else steps:
+        if getattr(settings, name).active and len(pool.rows):
+            pool = _run(name, step, pool)
+    pool = pool.take(np.flatnonzero(allowed[pool.rows] & np.isfinite(pool.scores)))
+    order = np.lexsort((candidates.tile_ids[pool.rows], -pool.scores))[:limit]
+    best = pool.take(order)
+    known = np.zeros(len(allowed))
+    known[rows] = similarities
+    return RankedScenes(
+        scene_ids=candidates.scene_ids[best.rows],
+        tile_ids=candidates.tile_ids[best.rows],
+        scores=best.scores,
+        similarities=known[best.rows],
+        reasons=reasons_of(best, similarities=known[best.rows]),
+    )
+
+
+def normalise_step(pool: Pool) -> Pool:
+    """Compare in the corrected geometry (``normalise``)."""
+    geometry, share = pool.asked.geometry, pool.asked.settings.normalise.weight
+    if not geometry.complete:
+        raise ValueError("Normalisation needs both means of the encoder; one is missing.")
+    target = target_corrected(pool.target, geometry, share=share)
+    vectors = rows_corrected(pool.vectors, geometry, share=share)
+    scores = np.asarray(vectors @ target, dtype=np.float64)
+    return replace(pool, vectors=vectors, target=target, scores=scores).noted("normalise", scores)
+
+
+def windows_step(pool: Pool) -> Pool:
+    """Make tiles scenes (``scenes``): from here on a row is a scene."""
+    tiles, weight = pool.asked.candidates, pool.asked.settings.windows.weight
+    codes = _codes(tiles.scene_ids[pool.rows])
+    fused = scenes_fuse(scenes=codes, windows=tiles.windows[pool.rows], scores=pool.scores, weight=weight)
+    notes = np.empty(len(fused.rows), dtype=object)
+    for number, (count, places) in enumerate(zip(fused.counts, fused.places, strict=True)):
+        more = tiles.windows[pool.rows[places], 1:].tolist()
+        notes[number] = {"seen": int(count), **({"more": more} if more else {})} if count else None
+    scenes = replace(pool.take(fused.rows), scores=fused.scores, tiles=pool)
+    return scenes.noted("windows", notes)
+
+
+def _codes(scene_ids: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return a number for each scene, the same for the same scene."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(scene, len(numbers)) for scene in scene_ids], dtype=np.int64)
+
+
+def _run(name: str, step: Step, pool: Pool) -> Pool:
+    """Run one step and note how many places each row gained by it (lost: negative)."""
+    after = step(pool)
+    if len(after.rows) != len(pool.rows) or not np.array_equal(after.rows, pool.rows):
+        return after
+    return after.noted(f"{name}.places", _places(pool.scores) - _places(after.scores))
+
+
+def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    places = np.empty(len(scores), dtype=np.int64)
+    places[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    return places
+
+
+STEPS: Final[list[tuple[str, Step]]] = [("normalise", normalise_step), ("windows", windows_step)]
+"""The stages in their order; each has its on/off and weight in ``StageSettings`` under its name."""

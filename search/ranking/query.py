@@ -1,0 +1,61 @@
+"""What is ranked against: the query's vectors, and the means of the encoder's two clouds of vectors."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+_TINY: Final = 1e-12
+
+
+@dataclass(frozen=True)
+class RankClause:
+    """A part of a query: its words, its unit ``vector`` (d,), and what it counts; a negative weight means "without"."""
+
+    text: str
+    vector: Vector
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class RankRelation:
+    """Where one thing of the query stands to another.
+
+    ``kind`` is ``left``, ``right``, ``above``, ``below``, ``near`` or ``between``; ``objects`` has one clause, for
+    ``between`` two.
+    """
+
+    kind: str
+    subject: RankClause
+    objects: tuple[RankClause, ...]
+
+
+@dataclass(frozen=True)
+class RankQuery:
+    """A query as the stages read it. ``vector`` (d,) is the unit vector of the whole text."""
+
+    vector: Vector
+    clauses: tuple[RankClause, ...] = ()
+    relations: tuple[RankRelation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The means (d,) of an encoder's text and image vectors, in the unit of its unit vectors; None: not known."""
+
+    text_mean: Vector | None = None
+    image_mean: Vector | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether both means are known: one alone makes things worse than none (see ``normalise``)."""
+        return self.text_mean is not None and self.image_mean is not None
+
+
+def unit(rows: NDArray[np.floating]) -> Vector:
+    """Return rows (..., d) at length 1 as float32; a row of zeros stays zeros."""
+    lengths = np.sqrt(np.einsum("...i,...i->...", rows, rows, dtype=np.float64))[..., np.newaxis]
+    return np.asarray(rows / np.maximum(lengths, _TINY), dtype=np.float32)

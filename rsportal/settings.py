@@ -238,6 +238,12 @@ ENCODER_DIR = VAR_DIR / "encoders"  # Towers exported for this machine; made aga
 # Folder or hub id of a MarianMT model (Chinese to English) for words that the glossary does not know; empty: none.
 TRANSLATOR = env.text("RSPORTAL_TRANSLATOR", "")
 
+# --- Second look ----------------------------------------------------------------------------
+# Folder or hub id of an image-text matching model (BLIP ITM) that looks again at the first hits; empty: none.
+CROSS_ENCODER = env.text("RSPORTAL_CROSS_ENCODER", "")
+CROSS_ENCODER_REVISION = env.text("RSPORTAL_CROSS_ENCODER_REVISION", "")  # Commit, tag or branch of a hub id.
+CROSS_ENCODER_CHECKSUM = env.text("RSPORTAL_CROSS_ENCODER_CHECKSUM", "")  # Of its files; empty: any.
+
 # --- Feedback -------------------------------------------------------------------------------
 # How long after a hit was shown its click, like or download still counts.
 FEEDBACK_TOKEN_DAYS = env.integer("RSPORTAL_FEEDBACK_TOKEN_DAYS", 30, minimum=1)

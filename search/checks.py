@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
 from imagery.encoders.hub import is_offline
-from rsportal.errors import Unavailable
+from rsportal.errors import RsportalError, Unavailable
 
 
 @register
@@ -22,4 +22,25 @@ def translation_model(**_kwargs: Any) -> list[CheckMessage]:
     except Unavailable as error:
         hint = "Until then Chinese words that the glossary does not know are left out of searches and named."
         return [Warning(error.message, hint=hint, id="search.W001")]
+    return []
+
+
+@register
+def cross_encoder_model(**_kwargs: Any) -> list[CheckMessage]:
+    """The image-text matching model, if one is set, must be there; a hub id that may still be fetched is not asked for.
+
+    Its weights are not read here: a pinned checksum is compared when it is loaded.
+    """
+    from imagery.encoders.checkpoint import is_local
+    from imagery.encoders.cross_encoder import describe
+    from search.second_look import cross_encoder_spec
+
+    spec = cross_encoder_spec()
+    if spec is None or not (is_local(spec.source) or is_offline()):
+        return []
+    try:
+        describe(spec)
+    except RsportalError as error:
+        hint = "Until then searches go on in the order of the other stages, and say so. Empty: no second look."
+        return [Warning(f"RSPORTAL_CROSS_ENCODER: {error.message}", hint=hint, id="search.W002")]
     return []

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
@@ -30,6 +31,7 @@ from search.ranking import (
     stage_settings,
     stages_usable,
 )
+from search.second_look import cross_encoder_spec, look_again
 from search.translation import SearchWords, search_words
 
 if TYPE_CHECKING:
@@ -61,13 +63,18 @@ class Ranker:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with. ``took_ms`` has encode, retrieve, rank and total in milliseconds."""
+    """What a request is answered with.
+
+    ``took_ms`` has encode, retrieve, rank and total in milliseconds, and second_look if there was one. ``final`` is
+    False when that look ran out of time or could not be had: asked again, the order may be another.
+    """
 
     encoder: Encoder
     ranker: Ranker
     words: SearchWords
     vector: QueryVector
     ranked: RankedScenes
+    final: bool
     searched: int
     estimated: bool
     route: str
@@ -100,12 +107,19 @@ def request_answer(
         candidates=found, query=query, settings=ranker.settings, geometry=ranker.geometry, limit=limit
     )
     ranked_at = perf_counter()
+    look = None
+    if ranker.settings.cross_encoder.active:
+        ranked, look = look_again(
+            ranked=ranked, candidates=found, text=words.text, user=user, stage=ranker.settings.cross_encoder
+        )
+    looked_at = perf_counter()
     return Answer(
         encoder=encoder,
         ranker=ranker,
         words=words,
         vector=encoded.row,
         ranked=ranked,
+        final=look is None or look.final,
         searched=found.searched,
         estimated=found.estimated,
         route=found.route,
@@ -113,7 +127,8 @@ def request_answer(
             "encode": _ms(encoded_at - begun),
             "retrieve": _ms(retrieved_at - encoded_at),
             "rank": _ms(ranked_at - retrieved_at),
-            "total": _ms(ranked_at - begun),
+            **({} if look is None else {"second_look": _ms(looked_at - ranked_at)}),
+            "total": _ms(looked_at - begun),
         },
     )
 
@@ -126,6 +141,9 @@ def ranker_of(encoder: Encoder) -> Ranker:
     geometry = _geometry(encoder)
     wanted = stage_settings(kind=encoder.kind, ranking=encoder.ranking)
     settings, remarks = stages_usable(wanted, geometry=geometry)
+    if settings.cross_encoder.active and cross_encoder_spec() is None:
+        settings = replace(settings, cross_encoder=replace(settings.cross_encoder, on=False))
+        remarks.append(_("The stage cross_encoder is off: RSPORTAL_CROSS_ENCODER names no model."))
     return Ranker(
         settings=settings,
         geometry=geometry,
@@ -140,6 +158,8 @@ def ranker_version(settings: StageSettings, geometry: Geometry) -> str:
     if settings.normalise.active:
         for mean in (geometry.text_mean, geometry.image_mean):
             digest.update(b"" if mean is None else mean.tobytes())
+    if settings.cross_encoder.active:
+        digest.update(repr(cross_encoder_spec()).encode())
     return f"{CODE_VERSION}:{digest.hexdigest()[:8]}"
 
 

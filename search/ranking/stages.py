@@ -29,6 +29,14 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class CrossEncoderStage(Stage):
+    """The second look (``search.second_look``): at the first ``hits``, for at most ``budget_ms`` milliseconds."""
+
+    hits: int = 20
+    budget_ms: int = 1_500
+
+
+@dataclass(frozen=True)
 class StageSettings:
     """Every stage by the name it has in ``Encoder.ranking``, in the order in which they run."""
 
@@ -37,7 +45,7 @@ class StageSettings:
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
     relations: Stage = field(default_factory=Stage)
     diffuse: Stage = field(default_factory=Stage)
-    cross_encoder: Stage = field(default_factory=Stage)
+    cross_encoder: CrossEncoderStage = field(default_factory=CrossEncoderStage)
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Every stage with all of its settings."""

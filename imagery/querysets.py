@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Cast, Lower
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from rsportal.accounts.models import User
 
     Viewer: TypeAlias = User | AnonymousUser
+
+LICENSE_NOT_STATED = "none"
+"""Stands for collections without a licence in filters and counts, as SPDX writes it (all rights are reserved)."""
 
 BBox: TypeAlias = tuple[float, float, float, float]
 """(west, south, east, north), degrees WGS 84; west > east crosses the antimeridian."""
@@ -70,6 +76,17 @@ class SceneQuerySet(_InCollection):
 
         return self.filter(status=Scene.Status.READY)
 
+    def findable(self) -> Self:
+        """Return ready scenes that the rules of the house let a search find: no embargo, and a licence that may be.
+
+        The rules hold for everybody alike (who may see a scene is another question: ``visible_to``).
+        """
+        from imagery.licenses import licences_searched
+
+        rows = self.ready().filter(Q(embargo_until=None) | Q(embargo_until__lte=timezone.now()))
+        allowed = licences_searched()
+        return rows if allowed is None else rows.filter(collection__license__iregex=allowed)
+
     def captured_between(self, start: datetime | None, end: datetime | None) -> Self:
         """Return scenes acquired within [start, end] (either may be open); undated scenes only when both are."""
         rows = self
@@ -89,6 +106,49 @@ class SceneQuerySet(_InCollection):
             return rows.filter(plain | crossing)
         plain = Q(west__lte=models.F("east")) & (Q(east__gte=west) | Q(west__lte=east))
         return rows.filter(plain | Q(west__gt=models.F("east")))
+
+    def on_platforms(self, names: Iterable[str]) -> Self:
+        """Return scenes taken from one of these platforms, in upper or lower case."""
+        return self.filter(_any(Q(platform__iexact=name) for name in names))
+
+    def with_instruments(self, names: Iterable[str]) -> Self:
+        """Return scenes taken with at least one of these instruments, in upper or lower case."""
+        lowered = Cast(Lower(Cast("instruments", models.TextField())), models.JSONField())
+        wanted = [name.lower() for name in names]
+        return self.alias(_instruments=lowered).filter(_instruments__has_any_keys=wanted)
+
+    def gsd_between(self, least: float | None, most: float | None) -> Self:
+        """Return scenes of a ground sample distance of ``least`` to ``most`` metres (either may be open).
+
+        Scenes whose distance is not known pass only when both are open.
+        """
+        rows = self
+        if least is not None:
+            rows = rows.filter(gsd__gte=least)
+        if most is not None:
+            rows = rows.filter(gsd__lte=most)
+        return rows
+
+    def clouds_up_to(self, most: float) -> Self:
+        """Return scenes of which at most ``most`` per cent are known to be under clouds."""
+        return self.filter(cloud_cover__lte=most)
+
+    def under_licenses(self, names: Iterable[str]) -> Self:
+        """Return scenes of collections under one of these licences (in upper or lower case; "none": not stated)."""
+        from imagery.models.collection import Collection
+
+        stated = ["" if name.lower() == LICENSE_NOT_STATED else name for name in names]
+        under = Collection.objects.filter(_any(Q(license__iexact=name) for name in stated))
+        return self.filter(collection__in=under.order_by().values("pk"))
+
+
+def _any(rules: Iterable[Q]) -> Q:
+    """Return the rule that one of ``rules`` holds; without any, nothing passes."""
+    every = list(rules)
+    found = every[0] if every else Q(pk__in=[])
+    for rule in every[1:]:
+        found |= rule
+    return found
 
 
 class SceneChildQuerySet(_InCollection):

@@ -234,6 +234,10 @@ ENCODER_THREADS = env.integer("RSPORTAL_ENCODER_THREADS", 0, minimum=0)  # 0: as
 ENCODER_IDLE_SECONDS = 60 * env.integer("RSPORTAL_ENCODER_IDLE_MINUTES", 60, minimum=0)  # 0: models are kept for ever.
 ENCODER_DIR = VAR_DIR / "encoders"  # Towers exported for this machine; made again when missing.
 
+# --- What a search may find -----------------------------------------------------------------
+# Licences (SPDX ids, * stands for anything) whose scenes come up in searches; empty: any licence.
+SEARCH_LICENSES = env.words("RSPORTAL_SEARCH_LICENSES")
+
 # --- Translation ----------------------------------------------------------------------------
 # Folder or hub id of a MarianMT model (Chinese to English) for words that the glossary does not know; empty: none.
 TRANSLATOR = env.text("RSPORTAL_TRANSLATOR", "")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from imagery.admin.base import PermittedAdmin, VisibleRelatedFilter
 from imagery.models import Asset, Scene
 from imagery.services.properties import scene_fields
-from imagery.services.scenes import ACQUISITION_FIELDS, scene_delete, scene_update
+from imagery.services.scenes import ACQUISITION_FIELDS, CHANGEABLE_FIELDS, scene_delete, scene_update
 from rsportal.errors import InvalidInput
 from rsportal.web import request_user
 
@@ -27,7 +27,7 @@ class SceneForm(forms.ModelForm):
 
     class Meta:
         model = Scene
-        fields = ("title", *ACQUISITION_FIELDS)
+        fields = CHANGEABLE_FIELDS
 
     def clean_instruments(self) -> Any:
         """An emptied box means no instruments."""
@@ -72,6 +72,7 @@ class SceneAdmin(PermittedAdmin):
                 )
             },
         ),
+        (gettext_lazy("Search"), {"fields": ("embargo_until",)}),
         (
             gettext_lazy("Read from the file"),
             {"fields": ("size", "proj_code", "bounds", "footprint", "files", "content_hash")},

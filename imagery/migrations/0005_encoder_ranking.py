@@ -33,4 +33,14 @@ class Migration(migrations.Migration):
                 verbose_name="ranking stages",
             ),
         ),
+        migrations.AddField(
+            model_name="scene",
+            name="embargo_until",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="No search finds the scene before. Empty: no embargo.",
+                null=True,
+                verbose_name="embargo until",
+            ),
+        ),
     ]

@@ -44,6 +44,9 @@ class Scene(models.Model):
     height = models.PositiveIntegerField(_("height (px)"), default=0)
     bands = models.JSONField(_("bands"), default=list, blank=True)
     properties = models.JSONField(_("other properties"), default=dict, blank=True)
+    embargo_until = models.DateTimeField(
+        _("embargo until"), null=True, blank=True, help_text=_("No search finds the scene before. Empty: no embargo.")
+    )
     content_hash = models.CharField(_("checksum of the source"), max_length=64)
     placeholder = models.TextField(
         _("placeholder"), blank=True, help_text=_("A picture of a few pixels, as a data URI, shown while loading.")

@@ -24,14 +24,17 @@ ACQUISITION_FIELDS: Final = (
 """What can be put right of a scene beside its title; the rest is read from its files."""
 
 
+CHANGEABLE_FIELDS: Final = ("title", "embargo_until", *ACQUISITION_FIELDS)
+
+
 def scene_update(*, scene: Scene, user: User, **changes: Any) -> Scene:
-    """Put the title or the acquisition of a scene right; only these columns are written, whatever a worker does.
+    """Put the title, the acquisition or the embargo of a scene right; only these columns are written, whatever a worker does.
 
     Raises NotAllowed when ``user`` may not change its collection, InvalidInput with the field at fault.
     """
     if not Scene.objects.editable_by(user).filter(pk=scene.pk).exists():
         raise NotAllowed(_("You may not change scenes of this collection."))
-    if unknown := set(changes) - {"title", *ACQUISITION_FIELDS}:
+    if unknown := set(changes) - set(CHANGEABLE_FIELDS):
         raise InvalidInput(_("A scene has no changeable field “%s”.") % min(unknown), field=min(unknown))
     for name, value in changes.items():
         setattr(scene, name, value)

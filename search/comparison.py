@@ -145,7 +145,7 @@ def _compare_one(
     known = _known(query, request, user, class_property)
     ranks = [{pk: rank for rank, pk in enumerate(answer.ids, start=1)} for answer in answers]
     shown = {pk for answer in answers for pk in answer.ids[:TOP]}
-    rows = Scene.objects.visible_to(user).ready().select_related("collection").filter(pk__in=shown)
+    rows = Scene.objects.visible_to(user).findable().select_related("collection").filter(pk__in=shown)
     scenes: dict[UUID, Scene] = rows.in_bulk()
     one = _side(first, answers[0], scenes, known, ranks[1])
     two = _side(second, answers[1], scenes, known, ranks[0])

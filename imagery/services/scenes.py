@@ -28,7 +28,7 @@ CHANGEABLE_FIELDS: Final = ("title", "embargo_until", *ACQUISITION_FIELDS)
 
 
 def scene_update(*, scene: Scene, user: User, **changes: Any) -> Scene:
-    """Put the title, the acquisition or the embargo of a scene right; only these columns are written, whatever a worker does.
+    """Put the title, acquisition or embargo of a scene right; only these columns are written, whatever a worker does.
 
     Raises NotAllowed when ``user`` may not change its collection, InvalidInput with the field at fault.
     """

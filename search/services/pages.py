@@ -122,12 +122,12 @@ def _visible_now(user: User, ranking: Ranking) -> set[UUID]:
     """Return which scenes of the ranking may still be shown; its up to 1,000 ids stay in the database."""
     ids = Func(F("scene_ids"), function="unnest", output_field=UUIDField())
     ranked = Ranking.objects.filter(pk=ranking.pk).values(scene=ids)
-    rows = Scene.objects.visible_to(user).ready().filter(pk__in=ranked).order_by()
+    rows = Scene.objects.visible_to(user).findable().filter(pk__in=ranked).order_by()
     return set(rows.values_list("pk", flat=True))
 
 
 def _scenes(user: User, scene_ids: Sequence[UUID]) -> dict[UUID, Scene]:
-    rows = Scene.objects.visible_to(user).ready().select_related("collection")
+    rows = Scene.objects.visible_to(user).findable().select_related("collection")
     return {scene.pk: scene for scene in rows.filter(pk__in=scene_ids)} if scene_ids else {}
 
 

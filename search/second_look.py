@@ -234,5 +234,10 @@ class Scores:
             while len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+
 
 scores: Final = Scores(_KEPT_SCORES)

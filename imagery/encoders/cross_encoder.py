@@ -106,6 +106,7 @@ class CrossEncoder:
         self.loads = 0
         self._idle_seconds = idle_seconds
         self._lock = threading.RLock()
+        self._reading = threading.Lock()
         self._use = idle.Use()
         self._loaded: _Loaded | None = None
         self._checksum = ""
@@ -131,7 +132,7 @@ class CrossEncoder:
 
         Raises EncoderUnavailable, and EncoderMismatch if it is not the one that the spec pins.
         """
-        with self._lock:
+        with self._reading:  # Not the lock of the model: who asks for kept scores waits for nobody.
             if not self._checksum:
                 checkpoint_folder(self.spec)  # Says what is missing in words of its own.
                 found = registry.checksum(self.spec.files)

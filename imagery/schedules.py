@@ -11,10 +11,11 @@ from rsportal.schedules import schedule_ensure
 REQUEUE_NAME: Final = "requeue stale ingest jobs"
 _REQUEUE_MINUTES: Final = 1
 MEANS_NAME: Final = "means of the active encoder"
+INDEXES_NAME: Final = "indexes over vectors"
 
 
 def schedules_ensure(**_kwargs: Any) -> None:
-    """Take up the jobs of dead workers every minute; look after the active encoder's means every hour."""
+    """Take up the jobs of dead workers every minute; look after means and indexes every hour."""
     schedule_ensure(name=REQUEUE_NAME, task="imagery.tasks.requeue_stale", schedule_type="I", minutes=_REQUEUE_MINUTES)
     schedule_ensure(
         name=MEANS_NAME,
@@ -23,3 +24,4 @@ def schedules_ensure(**_kwargs: Any) -> None:
         cluster=ENCODE_CLUSTER,
         next_run=timezone.now() + timedelta(hours=1),  # A switch brings it forward.
     )
+    schedule_ensure(name=INDEXES_NAME, task="imagery.tasks.vector_indexes", schedule_type="H", cluster=ENCODE_CLUSTER)

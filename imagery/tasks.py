@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from imagery.services import encoder_upkeep, fill_run, switch
+from imagery.services import encoder_upkeep, fill_run, switch, vector_index_upkeep
 from imagery.services import ingest as services
 
 
@@ -19,6 +19,7 @@ def fill() -> None:
 
 def requeue_stale() -> int:
     """Take up jobs and fills whose worker died, and finish what a retired encoder has left (every minute)."""
+    archive.archive_changes_fold()
     fill_run.fills_wake()
     switch.retired_partitions_drop()
     return services.stale_jobs_requeue()
@@ -26,4 +27,10 @@ def requeue_stale() -> int:
 
 def encoder_means() -> None:
     """Compute the active encoder's means when it has none or the archive has grown (every hour, and after a switch)."""
+    archive.archive_counts_correct()
     encoder_upkeep.active_means_ensure()
+
+
+def vector_indexes() -> list[str]:
+    """Build the indexes over vectors that are wanted and missing (every hour). Another call meanwhile is refused."""
+    return vector_index_upkeep.vector_indexes_ensure()

@@ -238,6 +238,11 @@ ENCODER_DIR = VAR_DIR / "encoders"  # Towers exported for this machine; made aga
 # Licences (SPDX ids, * stands for anything) whose scenes come up in searches; empty: any licence.
 SEARCH_LICENSES = env.words("RSPORTAL_SEARCH_LICENSES")
 
+# --- Vector index ---------------------------------------------------------------------------
+# From how many vectors of an encoder the worker builds an index over them; below, comparing all is as fast.
+VECTOR_INDEX_ROWS = env.integer("RSPORTAL_VECTOR_INDEX_ROWS", 20_000, minimum=1)
+INDEX_MEMORY_MB = env.integer("RSPORTAL_INDEX_MEMORY_MB", 0, minimum=0)  # For building it; 0: half of what is free.
+
 # --- Translation ----------------------------------------------------------------------------
 # Folder or hub id of a MarianMT model (Chinese to English) for words that the glossary does not know; empty: none.
 TRANSLATOR = env.text("RSPORTAL_TRANSLATOR", "")

@@ -229,6 +229,9 @@ CASES: dict[str, Make] = {
         query=lambda h: {"second": h.word},
         post=lambda h: {"first": "x", "second": "y", "queries": SHARED_TEXT, "collection": h.slug},
     ),
+    "admin:search_encoder_stages": page(
+        "admin:search_encoder_stages", args=lambda _h: [1], post={"ranking": '{"diffuse": {"on": false}}'}
+    ),
     "admin:jsi18n": page("admin:jsi18n"),
     "admin:app_list": both(
         page("admin:app_list", args=lambda _h: ["imagery"]), page("admin:app_list", args=lambda _h: ["search"])

@@ -90,7 +90,7 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
         context: dict[str, Any] = {**(extra_context or {}), **self._links(request)}
         if encoder is not None and self.has_steer_permission(request):
             fill = getattr(encoder, "fill", None)
-            context |= {"steps": steps_for(encoder, fill), "encoder": encoder}
+            context |= {"steps": steps_for(encoder, fill), "encoder": encoder, "stages_url": _stages_url(encoder)}
             if fill is not None:
                 context |= {"fill": fill, "fill_facts": fill_facts(fill), **_failures(request, fill)}
         return super().change_view(request, object_id, form_url, context)
@@ -147,6 +147,13 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
     def adapted(self, encoder: Encoder) -> str:
         """What the adapter gains, or nothing."""
         return adapter_line(encoder)
+
+
+def _stages_url(encoder: Encoder) -> str:
+    try:
+        return reverse("admin:search_encoder_stages", args=[encoder.pk])  # Another app's page, as the comparison is.
+    except NoReverseMatch:
+        return ""
 
 
 def progress_bar(fill: EncoderFill) -> SafeString:

@@ -18,6 +18,7 @@ from rsportal.web import request_user
 from search.admin.base import LogAdmin, link, scene_link
 from search.admin.compare import compare_view
 from search.admin.scope import own_log
+from search.admin.stages import stages_view
 from search.models import Event, Impression, Query, Ranking
 
 _TOP = 30  # hits on a ranking's page
@@ -50,7 +51,12 @@ class RankingAdmin(LogAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         compare = partial(compare_view, site=self.admin_site, opts=self.opts)
-        return [path("compare/", self.admin_site.admin_view(compare), name="search_compare"), *super().get_urls()]
+        stages = partial(stages_view, site=self.admin_site, opts=self.opts)
+        return [
+            path("compare/", self.admin_site.admin_view(compare), name="search_compare"),
+            path("encoder/<int:pk>/", self.admin_site.admin_view(stages), name="search_encoder_stages"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = own_log(Ranking, request_user(request)).order_by("-created_at")

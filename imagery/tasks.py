@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from imagery.services import encoder_upkeep, fill_run, switch, vector_index_upkeep
+from imagery.services import archive, encoder_upkeep, fill_run, switch, vector_index_upkeep
 from imagery.services import ingest as services
 
 

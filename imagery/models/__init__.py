@@ -1,4 +1,5 @@
 from imagery.models.adapter import EncoderAdapter
+from imagery.models.archive_change import ArchiveChange
 from imagery.models.asset import Asset
 from imagery.models.collection import Collection, CollectionMember
 from imagery.models.embedding import Embedding
@@ -9,6 +10,7 @@ from imagery.models.scene import Scene
 from imagery.models.tile import Tile
 
 __all__ = [
+    "ArchiveChange",
     "Asset",
     "Collection",
     "CollectionMember",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
 from imagery.encoders.hub import is_offline
-from rsportal.errors import RsportalError, Unavailable
+from rsportal.errors import Unavailable
 
 
 @register
@@ -27,20 +27,10 @@ def translation_model(**_kwargs: Any) -> list[CheckMessage]:
 
 @register
 def cross_encoder_model(**_kwargs: Any) -> list[CheckMessage]:
-    """The image-text matching model, if one is set, must be there; a hub id that may still be fetched is not asked for.
+    """The image-text matching model, if one is set, must be there."""
+    from search.second_look import cross_encoder_problem
 
-    Its weights are not read here: a pinned checksum is compared when it is loaded.
-    """
-    from imagery.encoders.checkpoint import is_local
-    from imagery.encoders.cross_encoder import describe
-    from search.second_look import cross_encoder_spec
-
-    spec = cross_encoder_spec()
-    if spec is None or not (is_local(spec.source) or is_offline()):
+    if not (problem := cross_encoder_problem()):
         return []
-    try:
-        describe(spec)
-    except RsportalError as error:
-        hint = "Until then searches go on in the order of the other stages, and say so. Empty: no second look."
-        return [Warning(f"RSPORTAL_CROSS_ENCODER: {error.message}", hint=hint, id="search.W002")]
-    return []
+    hint = "Until then searches keep the order of the other stages, and say so. Empty: no second look."
+    return [Warning(problem, hint=hint, id="search.W002")]

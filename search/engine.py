@@ -31,7 +31,7 @@ from search.ranking import (
     stage_settings,
     stages_usable,
 )
-from search.second_look import cross_encoder_spec, look_again
+from search.second_look import cross_encoder_problem, cross_encoder_spec, look_again
 from search.translation import SearchWords, search_words
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def ranker_of(encoder: Encoder) -> Ranker:
     if settings.cross_encoder.active and cross_encoder_spec() is None:
         settings = replace(settings, cross_encoder=replace(settings.cross_encoder, on=False))
         remarks.append(_("The stage cross_encoder is off: RSPORTAL_CROSS_ENCODER names no model."))
+    elif settings.cross_encoder.active and (problem := cross_encoder_problem()):
+        remarks.append(problem)  # Left on: each hit then says that the look is missing.
     return Ranker(
         settings=settings,
         geometry=geometry,

@@ -15,7 +15,9 @@ import structlog
 from django.conf import settings
 from numpy.typing import NDArray
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec
+from imagery.encoders.checkpoint import is_local
+from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, describe
+from imagery.encoders.hub import is_offline
 from imagery.tile_pictures import TilePictures
 from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError
@@ -127,6 +129,22 @@ def cross_encoder_spec() -> CrossEncoderSpec | None:
     if not settings.CROSS_ENCODER:
         return None
     return CrossEncoderSpec(settings.CROSS_ENCODER, settings.CROSS_ENCODER_REVISION, settings.CROSS_ENCODER_CHECKSUM)
+
+
+def cross_encoder_problem() -> str:
+    """Return why the configured model cannot be used, "" if nothing is known against it or none is configured.
+
+    Looks at the small files only: a pinned checksum is compared when the weights are loaded. A hub id that may still
+    be fetched is not asked for.
+    """
+    spec = cross_encoder_spec()
+    if spec is None or not (is_local(spec.source) or is_offline()):
+        return ""
+    try:
+        describe(spec)
+    except RsportalError as error:
+        return f"RSPORTAL_CROSS_ENCODER: {error.message}"
+    return ""
 
 
 def cross_encoder() -> CrossEncoder | None:

@@ -301,6 +301,7 @@ def test_a_missing_model_leaves_the_search_as_it_was_and_says_so(user, scenes, s
     answer = _answer(user)
     assert answer.ranked.scene_ids.tolist() == [scene.pk for scene in scenes]
     assert not answer.final
+    assert "nowhere does not exist" in answer.ranker.remarks[0], "what the administration shows"
     assert [reason.get("cross_encoder") for reason in answer.ranked.reasons] == [{"skipped": "unavailable"}] * 4 + [
         None
     ] * 2

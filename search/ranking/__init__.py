@@ -1,6 +1,6 @@
 """Ranking: pure functions on arrays, from candidate tiles to ordered scenes, their bands and their pages."""
 
-from search.ranking.bands import Band, bands, probabilities, weaker_from
+from search.ranking.bands import Band, bands, bands_in_order, probabilities, weaker_from
 from search.ranking.paging import PageCut, page_cut
 from search.ranking.pipeline import candidates_rank, retrieval_vector
 from search.ranking.query import Geometry, RankClause, RankQuery, RankRelation
@@ -19,6 +19,7 @@ __all__ = [
     "RankedScenes",
     "StageSettings",
     "bands",
+    "bands_in_order",
     "candidates_rank",
     "page_cut",
     "probabilities",

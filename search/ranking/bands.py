@@ -40,6 +40,35 @@ def bands(scores: ArrayLike, calibration: Mapping[str, Any]) -> list[Band]:
     return [_band(chance) for chance in chances]
 
 
+def bands_in_order(similarities: ArrayLike, calibration: Mapping[str, Any]) -> list[Band]:
+    """Return the band of each hit of a ranking, by its plain cosine (n,), never better than the band of a hit above.
+
+    The calibration speaks of cosines, whatever the stages ordered by, so that a band means the same in every search.
+    Where the stages ordered otherwise than the cosine, neighbours in the list share the mean of their probabilities:
+    isotonic regression on the rank (Barlow et al. 1972), the non-increasing curve nearest to what the cosines say. So
+    the line of the weaker matches stands at one place, and everything under it is weak.
+    """
+    chances = probabilities(similarities, calibration)
+    if chances is None:
+        return [Band.POSSIBLE] * len(np.asarray(similarities))
+    return [_band(chance) for chance in falling(chances)]
+
+
+def falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the non-increasing sequence (n,) nearest to ``values`` (least squares), by pooling adjacent violators."""
+    means: list[float] = []
+    sizes: list[int] = []
+    for value in values.tolist():
+        mean, size = value, 1
+        while means and means[-1] < mean:
+            mean = (mean * size + means[-1] * sizes[-1]) / (size + sizes[-1])
+            size += sizes.pop()
+            means.pop()
+        means.append(mean)
+        sizes.append(size)
+    return np.repeat(np.array(means), sizes)
+
+
 def weaker_from(hit_bands: Sequence[Band]) -> int | None:
     """Return the index of the first hit below the "weaker matches" line, or None when every hit is above it."""
     return next((index for index, band in enumerate(hit_bands) if band == Band.UNLIKELY), None)

@@ -1,10 +1,13 @@
-"""Times as people say them."""
+"""Times and reasons as people say them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+
+from search.reasons import reason_lines
 
 register = template.Library()
 
@@ -20,3 +23,9 @@ def duration(milliseconds: float | None) -> str:
         return _("%s s") % number_format(round(milliseconds / _MS_PER_SECOND, 1), 1)
     digits = 0 if milliseconds >= 10 else 1
     return _("%s ms") % number_format(round(milliseconds, digits), digits)
+
+
+@register.filter
+def reasons(reason: object) -> list[str]:
+    """Return why a hit is where it is, in sentences."""
+    return reason_lines(reason) if isinstance(reason, Mapping) else []

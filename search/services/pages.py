@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,7 @@ from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
 from search.models import Ranking
-from search.ranking import Band, PageCut, bands, page_cut, weaker_from
+from search.ranking import Band, PageCut, bands_in_order, page_cut, weaker_from
 from search.tokens import token_issue
 
 PAGE_SIZE: Final = 24
@@ -28,7 +28,8 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Hit:
-    """A scene on a page. ``rank`` 1 is the best; ``score`` is the ranker's (cosine, -1 to 1).
+    """A scene on a page. ``rank`` 1 is the best; ``score`` is what the ranker ordered by, ``similarity`` the plain cosine
+    (-1 to 1), ``reason`` what the stages said of the hit (``search.ranking.explain``).
 
     ``window`` is (x, y, width, height) in pixels of the scene, y downwards, or None when the whole scene matched;
     ``token`` signs what this person does with the hit.
@@ -37,6 +38,8 @@ class Hit:
     rank: int
     scene: Scene
     score: float
+    similarity: float
+    reason: dict[str, Any]
     band: Band
     window: Window | None
     token: str
@@ -95,13 +98,17 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
         if cut.cut_to > ranking.cut_to:
             _settle(ranking, cut)
     ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
-    words = bands(ranking.scores, calibration_in_use(ranking.encoder))
+    # Rankings made before cosines were kept were ordered by the cosine itself.
+    similarities = ranking.similarities or ranking.scores
+    words = bands_in_order(similarities, calibration_in_use(ranking.encoder))
     line = weaker_from(words)
     hits = [
         Hit(
             rank=rank,
             scene=scenes[ranking.scene_ids[rank - 1]],
             score=ranking.scores[rank - 1],
+            similarity=similarities[rank - 1],
+            reason=ranking.reasons[rank - 1] if ranking.reasons else {},
             band=words[rank - 1],
             window=_window(tiles.get(ranking.tile_ids[rank - 1])),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from imagery.bbox import bbox_text
 from rsportal.errors import InvalidInput
+from search.filters import GROUPS
+from search.models import Query
 from search.query import SearchRequest, search_request_parse
-from search.translation import NOT_UNDERSTOOD
+from search.translation import NOT_UNDERSTOOD, translation_is_own
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
-_FIELDS = {
-    "text": "q",
-    "q": "q",
-    "translation": "translation",
-    "collection": "collection",
-    "collections": "collection",
-    "start": "start",
-    "end": "end",
+_LISTS: Final = ("collection", "platform", "instruments", "license")
+_TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max")
+_NAMES: Final = {"text": "q", "collections": "collection"}  # Of the request, where they are others than in the page.
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    **{group: (group,) for group in GROUPS},
+    "collections": ("collection",),
+    "datetime": ("start", "end"),
+    "gsd": ("gsd_min", "gsd_max"),
+    "cloud_cover": ("cloud_cover_max",),
 }
 
 
 @dataclass
 class SearchForm:
-    """What stands in the box and the filters.
+    """What stands in the box and the filters, as it was typed.
 
-    ``translation`` is the wording a person wants searched for in place of ``q``. ``errors`` maps a field (``q
-    translation collection start end``) to a sentence.
+    ``translation`` is the wording a person wants searched for in place of ``q``. ``errors`` maps a field to a sentence.
     """
 
     q: str = ""
-    collections: tuple[str, ...] = ()
+    translation: str = ""
+    collection: tuple[str, ...] = ()
     start: str = ""
     end: str = ""
-    translation: str = ""
+    bbox: str = ""
+    platform: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    gsd_min: str = ""
+    gsd_max: str = ""
+    cloud_cover_max: str = ""
+    license: tuple[str, ...] = ()
     errors: dict[str, str] = field(default_factory=dict)
     offers_translation: bool = False
 
@@ -53,11 +63,23 @@ class SearchForm:
         outdated = data.get("translation_of", q).strip() != q
         return cls(
             q=q,
-            collections=tuple(data.getlist("collection")),
-            start=data.get("start", "").strip(),
-            end=data.get("end", "").strip(),
             translation="" if outdated else data.get("translation", "").strip(),
+            **{name: tuple(value for value in data.getlist(name) if value.strip()) for name in _LISTS},  # type: ignore[arg-type]
+            **{name: data.get(name, "").strip() for name in _TEXTS},  # type: ignore[arg-type]
         )
+
+    @classmethod
+    def of_query(cls, query: Query) -> SearchForm:
+        """Return the form that a kept query was asked with."""
+        kept: dict[str, Any] = {_NAMES.get(name, name): value for name, value in query.filters.items()}
+        if "bbox" in kept:
+            kept["bbox"] = bbox_text(kept["bbox"])
+        known = {
+            name: tuple(kept[name]) if name in _LISTS else _plain(kept[name])
+            for name in _LISTS + _TEXTS
+            if name in kept
+        }
+        return cls(q=query.text, translation=query.translation if translation_is_own(query) else "", **known)
 
     @property
     def asked(self) -> bool:
@@ -67,27 +89,45 @@ class SearchForm:
     @property
     def filters_set(self) -> int:
         """How many filters narrow the search."""
-        return bool(self.collections) + bool(self.start) + bool(self.end)
+        return sum(any(getattr(self, name) for name in names) for names in _GROUPS.values())
+
+    @property
+    def filters_refused(self) -> bool:
+        """Whether one of the filters cannot be used."""
+        return any(name in self.errors for name in _LISTS + _TEXTS)
+
+    @property
+    def filter_pairs(self) -> list[tuple[str, str]]:
+        """The filters as pairs of a name and a value, for links and hidden fields."""
+        pairs = [(name, value) for name in _LISTS for value in getattr(self, name)]
+        return pairs + [(name, value) for name in _TEXTS if (value := getattr(self, name))]
 
     def parse(self, user: Viewer) -> SearchRequest | None:
         """Return the validated request, or None after putting the refusal beside its field."""
         try:
-            return search_request_parse(
-                user=user,
-                text=self.q,
-                collections=self.collections,
-                start=self.start,
-                end=self.end,
-                translation=self.translation,
-            )
+            return search_request_parse(user=user, text=self.q, translation=self.translation, **self.filters())
         except InvalidInput as error:
             self.refuse(error)
             return None
 
+    def filters(self) -> dict[str, Any]:
+        """Return the filters as parameters of ``search.filter_values.filters_parse``."""
+        values = {name: getattr(self, name) for name in _LISTS + _TEXTS}
+        return {**values, "collections": values.pop("collection")}
+
     def refuse(self, error: InvalidInput) -> None:
         """Show a refusal beside the field it names (the box, when it names none)."""
-        self.errors[_FIELDS.get(error.field or "text", "q")] = error.message
+        name = _NAMES.get(error.field or "text", error.field or "q")
+        self.errors[name if name in {each.name for each in fields(self)} else "q"] = error.message
         self.offers_translation = error.code == NOT_UNDERSTOOD or error.field == "translation"
+
+    def changed(self, **values: Any) -> str:
+        """Return the query string of the same search with other filters."""
+        return replace(self, **values).querystring()
+
+    def without(self, group: str) -> str:
+        """Return the query string of the same search without the filters of a group."""
+        return self.changed(**{name: () if name in _LISTS else "" for name in _GROUPS[group]})
 
     def untranslated_querystring(self) -> str:
         """Return the permalink's query string without the person's own translation."""
@@ -95,7 +135,9 @@ class SearchForm:
 
     def querystring(self, **extra: object) -> str:
         """Return the permalink's query string, without empty values, with ``extra`` parameters behind."""
-        pairs: list[tuple[str, object]] = [("q", self.q), ("translation", self.translation)]
-        pairs += [("collection", slug) for slug in self.collections]
-        pairs += [("start", self.start), ("end", self.end), *extra.items()]
-        return urlencode([(name, value) for name, value in pairs if value != ""])
+        pairs: list[tuple[str, object]] = [("q", self.q), ("translation", self.translation), *self.filter_pairs]
+        return urlencode([(name, value) for name, value in [*pairs, *extra.items()] if value != ""])
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

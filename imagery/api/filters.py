@@ -1,6 +1,5 @@
 """The parameters that narrow a list of scenes; each is checked and named when it is wrong."""
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Final
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
+from imagery.bbox import bbox_parse
 from imagery.models import Scene
 from imagery.querysets import BBox
 from rsportal.errors import InvalidInput
@@ -45,30 +45,6 @@ def scene_filters_parse(params: QueryDict) -> SceneFilters:
         platform=_text(params, "platform"),
         text=_text(params, "q"),
     )
-
-
-def bbox_parse(raw: str) -> BBox:
-    """Return (west, south, east, north) in degrees; west > east crosses the antimeridian.
-
-    Raises InvalidInput(field="bbox") for anything but four numbers in range with south <= north.
-    """
-    try:
-        west, south, east, north = (float(part) for part in raw.split(","))
-    except ValueError:
-        raise _wrong(
-            "bbox", _("bbox is four numbers: west,south,east,north in degrees, such as -76.4,36,-75,37.")
-        ) from None
-    if not all(math.isfinite(value) for value in (west, south, east, north)):
-        raise _wrong("bbox", _("bbox holds a value that is not a finite number."))
-    if max(abs(west), abs(east)) > 180:
-        raise _wrong("bbox", _("bbox: west and east lie between -180 and 180 degrees."))
-    if max(abs(south), abs(north)) > 90:
-        raise _wrong("bbox", _("bbox: south and north lie between -90 and 90 degrees."))
-    if south > north:
-        raise _wrong(
-            "bbox", _("bbox: south (%(south)s) is above north (%(north)s).") % {"south": south, "north": north}
-        )
-    return (west, south, east, north)
 
 
 def interval_parse(raw: str) -> tuple[datetime | None, datetime | None]:

@@ -4,6 +4,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from imagery.api.fields import BBoxField, WindowField
+from search.api.fields import BoxField, names_field
 from search.models import Event, Query
 
 MAX_RESULTS = 100
@@ -20,6 +21,8 @@ MAX_COLLECTIONS = 1_000
                 "collections": ["demo"],
                 "start": "2020-01-01",
                 "end": "2020-12-31",
+                "bbox": "-76.4,36,-75,37.2",
+                "cloud_cover_max": 20,
                 "limit": 10,
             },
             request_only=True,
@@ -45,6 +48,16 @@ class SearchRequestSerializer(serializers.Serializer):
         required=False, allow_blank=True, help_text="First day of acquisition (UTC), 2020-01-01."
     )
     end = serializers.CharField(required=False, allow_blank=True, help_text="Last day of acquisition (UTC).")
+    bbox = BoxField(
+        required=False,
+        help_text="west,south,east,north in degrees WGS 84; west > east crosses the antimeridian.",
+    )
+    platform = names_field("Names of platforms, such as sentinel-2a; one of them is enough.")
+    instruments = names_field("Names of instruments, such as msi; one of them is enough.")
+    gsd_min = serializers.FloatField(required=False, help_text="Smallest ground sample distance in metres.")
+    gsd_max = serializers.FloatField(required=False, help_text="Largest ground sample distance in metres.")
+    cloud_cover_max = serializers.FloatField(required=False, help_text="Largest cloud cover in per cent.")
+    license = names_field("Licences of collections, such as CC-BY-4.0; none stands for those that state none.")
     limit = serializers.IntegerField(
         required=False, default=DEFAULT_RESULTS, min_value=1, max_value=MAX_RESULTS, help_text="Results on a page."
     )
@@ -159,6 +172,13 @@ class HistoryFiltersSerializer(serializers.Serializer):
     collections = serializers.ListField(child=serializers.CharField(), required=False)
     start = serializers.DateField(required=False)
     end = serializers.DateField(required=False)
+    bbox = BBoxField(required=False)
+    platform = serializers.ListField(child=serializers.CharField(), required=False)
+    instruments = serializers.ListField(child=serializers.CharField(), required=False)
+    gsd_min = serializers.FloatField(required=False)
+    gsd_max = serializers.FloatField(required=False)
+    cloud_cover_max = serializers.FloatField(required=False)
+    license = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class HistoryQuerySerializer(serializers.Serializer):

@@ -15,6 +15,7 @@ from imagery.models import Asset
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.api.serializers import SearchAnswerSerializer, SearchRequestSerializer
+from search.filters import FILTERS
 from search.models import Query, Ranking
 from search.query import SearchRequest, search_request_parse
 from search.selectors import ranking_get
@@ -76,10 +77,8 @@ def _parse(user: User, asked: dict[str, Any]) -> SearchRequest:
         return search_request_parse(
             user=user,
             text=asked.get("text", ""),
-            collections=asked.get("collections", ()),
-            start=asked.get("start"),
-            end=asked.get("end"),
             translation=asked.get("translation", ""),
+            **{name: asked[name] for name in FILTERS if name in asked},
         )
     except InvalidInput as error:
         if error.field == "collection":  # The name of the field on the page.

@@ -12,7 +12,6 @@ from search.forms import SearchForm
 from search.judgements import shown_hit_get
 from search.models import Query
 from search.services import PAGE_SIZE
-from search.translation import translation_is_own
 
 register = template.Library()
 
@@ -46,11 +45,4 @@ def kept_answer(query: Query, ranking: UUID) -> str:
 
 
 def _address(query: Query, **extra: object) -> str:
-    form = SearchForm(
-        q=query.text,
-        collections=tuple(query.filters.get("collections", ())),
-        start=query.filters.get("start", ""),
-        end=query.filters.get("end", ""),
-        translation=query.translation if translation_is_own(query) else "",
-    )
-    return f"{reverse('search:home')}?{form.querystring(**extra)}"
+    return f"{reverse('search:home')}?{SearchForm.of_query(query).querystring(**extra)}"

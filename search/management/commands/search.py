@@ -11,6 +11,7 @@ from rsportal.accounts.models import User
 from rsportal.accounts.selectors import user_named
 from rsportal.errors import RsportalError
 from search.console import page_lines
+from search.filters import FILTERS
 from search.models import Query
 from search.selectors import archive_progress
 from search.services import SearchPage, ranking_page, search_request_parse, search_run
@@ -24,10 +25,30 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("text", help='what to look for, such as "an airport beside the sea"')
         parser.add_argument("--translation", default="", metavar="TEXT", help="search for this in place of the text")
-        parser.add_argument("--collection", action="append", default=[], metavar="SLUG", help="search only in this one")
+        parser.add_argument(
+            "--collection",
+            dest="collections",
+            action="append",
+            default=[],
+            metavar="SLUG",
+            help="search only in this one",
+        )
         parser.add_argument("--as", dest="username", metavar="USER", help="search as this person (sees what they see)")
         parser.add_argument("--start", metavar="DAY", help="acquired on or after this day (2024-05-31)")
         parser.add_argument("--end", metavar="DAY", help="acquired on or before this day")
+        parser.add_argument(
+            "--bbox", metavar="W,S,E,N", help="meeting this box, degrees; write it as --bbox=-76.4,36,-75,37"
+        )
+        parser.add_argument("--platform", action="append", default=[], metavar="NAME", help="taken from this platform")
+        parser.add_argument(
+            "--instrument", dest="instruments", action="append", default=[], metavar="NAME", help="with it"
+        )
+        parser.add_argument("--gsd-min", metavar="M", help="of at least this ground sample distance in metres")
+        parser.add_argument("--gsd-max", metavar="M", help="of at most this ground sample distance in metres")
+        parser.add_argument("--cloud-cover-max", metavar="PERCENT", help="of at most this known cloud cover")
+        parser.add_argument(
+            "--license", action="append", default=[], metavar="ID", help="of collections under this licence"
+        )
         parser.add_argument("--limit", type=int, default=10, metavar="N", help="show N scenes (default 10)")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -39,10 +60,8 @@ class Command(BaseCommand):
             request = search_request_parse(
                 user=user,
                 text=options["text"],
-                collections=options["collection"],
-                start=options["start"],
-                end=options["end"],
                 translation=options["translation"],
+                **{name: options[name] for name in FILTERS},
             )
             ranking = search_run(user=user, request=request, channel=Query.Channel.COMMAND, limit=options["limit"])
             page = ranking_page(user=user, ranking=ranking, size=options["limit"])
@@ -77,7 +96,7 @@ class Command(BaseCommand):
 def _why_empty(user: User, *, filtered: bool) -> str:
     searchable, every, _encoder = archive_progress(user)
     if filtered and searchable:
-        return "No scene passes the filters. Leave out --collection, --start or --end."
+        return "No scene passes the filters. Leave out one of them, such as --bbox or --start."
     if every:
         return f"{searchable} of {every} scenes can be searched so far. Is the worker running (manage.py run_worker)?"
     return 'The archive holds nothing this user may see. Add images with "manage.py ingest PATH --collection SLUG".'

@@ -30,7 +30,7 @@ Window = tuple[int, int, int, int]
 class Hit:
     """A scene on a page. ``rank`` 1 is the best; ``score`` is what the ranker ordered by.
 
-    ``similarity`` is the plain cosine (-1 to 1), ``reason`` what the stages said of the hit (``search.ranking.explain``).
+    ``similarity`` is the plain cosine (-1 to 1), ``reason`` what the stages said of it (``search.ranking.explain``).
 
     ``window`` is (x, y, width, height) in pixels of the scene, y downwards, or None when the whole scene matched;
     ``token`` signs what this person does with the hit.

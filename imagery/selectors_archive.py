@@ -28,7 +28,8 @@ SELECT
     coalesce(sum(changed.scenes), 0)::bigint,
     coalesce(sum(changed.changes), 0)::bigint,
     coalesce((SELECT changes FROM changed WHERE collection_id = 0), 0)::bigint,
-    coalesce((SELECT id || ':' || version FROM encoder), '')
+    coalesce((SELECT id || ':' || version FROM encoder), ''),
+    coalesce((SELECT max(embargo_until)::text FROM imagery_scene WHERE embargo_until <= now()), '')
 FROM ({wanted}) AS wanted LEFT JOIN changed ON changed.collection_id = wanted.id
 """
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # The MD5 of no collection.
@@ -40,7 +41,8 @@ class ArchiveState:
 
     ``collections`` is a digest of their ids, ``scenes`` the number of their READY scenes, ``changes`` a sum that grows
     with every change of them, ``rules`` one that grows with every change of who may see what in the whole portal.
-    ``encoder`` differs after every change of the active encoder's row; it is "" when none is active.
+    ``encoder`` differs after every change of the active encoder's row; it is "" when none is active. ``lapsed`` is when
+    the latest embargo ended: nothing is written when a scene becomes findable by the clock.
     """
 
     collections: str
@@ -48,6 +50,7 @@ class ArchiveState:
     changes: int
     rules: int
     encoder: str
+    lapsed: str
 
 
 def archive_state(collections: "CollectionQuerySet") -> ArchiveState:
@@ -55,7 +58,7 @@ def archive_state(collections: "CollectionQuerySet") -> ArchiveState:
     try:
         wanted, parameters = collections.order_by().values("pk").query.sql_with_params()
     except EmptyResultSet:  # Django knows without asking that there are none (a disabled account).
-        return ArchiveState(collections=_NOTHING, scenes=0, changes=0, rules=0, encoder="")
+        return ArchiveState(collections=_NOTHING, scenes=0, changes=0, rules=0, encoder="", lapsed="")
     with connection.cursor() as cursor:
         cursor.execute(_STATE.replace("{wanted}", wanted), [Encoder.State.ACTIVE, *parameters])
         return ArchiveState(*cursor.fetchone())

@@ -3,7 +3,9 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Cast, Lower, Upper
 from django.utils.translation import gettext_lazy as _
 
 from imagery.querysets import SceneQuerySet
@@ -77,6 +79,18 @@ class Scene(models.Model):
             models.Index(fields=["-created_at", "-id"], name="scene_newest"),
             models.Index(fields=["collection", "datetime"], name="scene_collection_datetime"),
             models.Index(fields=["west", "east", "south", "north"], name="scene_bbox"),
+            # Ids are random, so that the first of a collection's ids are a random sample of its scenes.
+            models.Index(fields=["collection", "id"], condition=models.Q(status="ready"), name="scene_sample"),
+            models.Index(fields=["datetime"], name="scene_datetime"),
+            models.Index(Upper("platform"), name="scene_platform"),
+            GinIndex(
+                Cast(Lower(Cast("instruments", models.TextField())), models.JSONField()), name="scene_instruments"
+            ),
+            models.Index(fields=["gsd"], name="scene_gsd"),
+            models.Index(fields=["cloud_cover"], name="scene_cloud_cover"),
+            models.Index(
+                fields=["embargo_until"], condition=models.Q(embargo_until__isnull=False), name="scene_embargo"
+            ),
         ]
 
     def __str__(self) -> str:

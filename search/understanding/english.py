@@ -10,10 +10,6 @@ from search.understanding.little_words import little_words
 from search.understanding.plan import RelationKind
 from search.understanding.reading import Link, Part, Reading
 
-_FRONT: Final = frozenset(
-    ["is", "are", "was", "were", "be", "that", "which", "who", "and", "with", "but", "or", "by", "there", "it"]
-)
-_BACK: Final = frozenset(["and", "with", "but", "or", "while", "that", "which", "is", "are", "was", "were"])
 _COPULA: Final = frozenset({"is", "are", "was", "were", "lies", "lie", "located", "situated"})
 _LIST_WORDS: Final = 4
 """A thing in a list of things that must not be there has at most this many words."""
@@ -247,8 +243,8 @@ class _Reader:
 def english_trim(words: Sequence[Word], part: Part, *, is_linked: bool) -> list[int]:
     """Return the words of a part without those at its ends that only join it to its neighbours."""
     kept = list(part.words)
-    back = _BACK | little_words("copula") if is_linked else _BACK
-    while kept and words[kept[0]].english in _FRONT:
+    back = little_words("back") | (little_words("copula") if is_linked else frozenset())
+    while kept and words[kept[0]].english in little_words("front"):
         kept.pop(0)
     while kept and words[kept[-1]].english in back:
         kept.pop()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from search.encode_query import query_text_normalise
@@ -63,27 +64,30 @@ def _plan(line: str, language: str, spoken: Sequence[Word], reading: Reading) ->
     parts = _limited(parts, reading)
     for part in parts:
         texts[id(part)] = _text(spoken, part.words)
+    parts = _unlike(parts, texts)
     made = {id(part): _clause(part, texts[id(part)], spoken, place) for part in parts}
     clauses = tuple(made[id(part)] for part in parts if not part.negative)
     negatives = tuple(made[id(part)] for part in parts if part.negative)
+    denied = {at for part in parts if part.negative for at in part.words} | reading.denying
+    whole = _whole(line, spoken, denied) if clauses else ""
+    clauses, attributes = attributes_folded(clauses)
     relations = tuple(
         Relation(link.kind, texts[id(link.subject)], tuple(texts[id(thing)] for thing in link.objects))
         for link in reading.links
         if id(link.subject) in texts
         and link.objects
-        and all(id(thing) in texts and thing is not link.subject for thing in link.objects)
+        and all(id(thing) in texts and texts[id(thing)] != texts[id(link.subject)] for thing in link.objects)
     )
-    taken = {number for clause in (*clauses, *negatives) for number in clause.words}
-    denied = {at for part in parts if part.negative for at in part.words} | reading.denying
+    taken = {number for clause in (*clauses, *negatives, *attributes) for number in clause.words}
     return QueryPlan(
         text=line,
         language=language,
-        whole=_whole(line, spoken, denied) if clauses else "",
+        whole=whole,
         words=tuple(spoken[at].text for at in positions),
         clauses=clauses,
         negatives=negatives,
         relations=tuple(dict.fromkeys(relations)),
-        attributes=_attributes(clauses),
+        attributes=attributes,
         structure=tuple(number for number in range(len(positions)) if number not in taken),
     )
 
@@ -99,12 +103,35 @@ def _clause(part: Part, text: str, spoken: Sequence[Word], place: dict[int, int]
     return Clause(text, -weight if part.negative else weight, words, explicit=part.literal)
 
 
-def _attributes(clauses: Sequence[Clause]) -> tuple[Attribute, ...]:
+def attributes_folded(clauses: Sequence[Clause]) -> tuple[tuple[Clause, ...], tuple[Attribute, ...]]:
+    """Return the clauses and their attributes.
+
+    A marked clause that says nothing but an attribute of another one ("many red roofs" "red roofs"^2) stresses it: it
+    is no clause of its own, and its weight is the attribute's.
+    """
     found: dict[str, Attribute] = {}
+    wider: dict[str, set[str]] = {}
     for clause in clauses:
         for attribute in attributes_of(clause.text):
             found.setdefault(attribute.phrase, attribute)
-    return tuple(found.values())
+            wider.setdefault(attribute.phrase, set()).add(clause.text)
+    kept = []
+    for clause in clauses:
+        if clause.explicit and wider.get(clause.text, set()) - {clause.text}:
+            found[clause.text] = replace(found[clause.text], weight=clause.weight, words=clause.words)
+        else:
+            kept.append(clause)
+    return tuple(kept), tuple(found.values())
+
+
+def _unlike(parts: Sequence[Part], texts: dict[int, str]) -> list[Part]:
+    """Join parts that say the same: each thing is looked for once."""
+    kept: dict[tuple[str, bool], Part] = {}
+    for part in parts:
+        first = kept.setdefault((texts[id(part)], part.negative), part)
+        if first is not part:
+            first.words = sorted([*first.words, *part.words])
+    return list(kept.values())
 
 
 def _limited(parts: list[Part], reading: Reading) -> list[Part]:

@@ -69,12 +69,16 @@ class Relation:
 
 @dataclass(frozen=True)
 class Attribute:
-    """``word`` is said of a thing in ``phrase``; a ``weight`` of 0 says that it counts only as a part of its clause."""
+    """``word`` is said of a thing in ``phrase``; a ``weight`` of 0 says that it counts only as a part of its clause.
+
+    ``words`` are the places of the words with which a person stressed it, if one did.
+    """
 
     kind: AttributeKind
     word: str
     phrase: str
     weight: float = 0.0
+    words: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class QueryPlan:
     """A text and how it was understood.
 
     ``whole`` is the wording to look for as one piece: the text without what must not be there. Every one of ``words``
-    belongs to exactly one of ``clauses`` and ``negatives`` or stands in ``structure`` (places of connecting words).
+    belongs to exactly one of ``clauses``, ``negatives`` and stressed ``attributes``, or stands in ``structure`` (places
+    of connecting words).
     """
 
     text: str

@@ -1,58 +1,72 @@
 """The exact route: permission and filters first, then every row that is left is measured."""
 
+from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from search.candidates.crowding import TILES_OF_A_SCENE
 from search.candidates.matching import Asked
-from search.candidates.wire import COLUMNS, Rows, packed, packed_read
+from search.candidates.session import OFF, Setting, settings_local
+from search.candidates.wire import Rows, packed, packed_read
 
-# Adding 0 keeps the planner off the index, whatever it believes of the rows.
-_DISTANCE: Final = "(embedding.vector <=> {vector}) + 0"
-_MATCHING: Final = """
-    imagery_embedding AS embedding
-    JOIN imagery_tile AS tile ON tile.id = embedding.tile_id
-    WHERE embedding.encoder_id = {encoder} AND tile.scene_id IN ({scenes})
+# Measured once, then chosen and counted. Adding 0 keeps the planner off an index, whatever it believes of the rows.
+# Vectors are fetched for what was chosen only: a sort that carries them moves 2 kB for every row.
+_MEASURED: Final = """
+WITH measured AS MATERIALIZED (
+    SELECT tile_id, scene_id, (embedding.vector <=> {vector}) + 0 AS distance FROM {matching}
+)
 """
-_NEAREST: Final = f"""
-SELECT tile_id, scene_id, level, x, y, width, height, {_DISTANCE} AS distance, vector
-FROM {_MATCHING}
-ORDER BY distance, tile_id LIMIT {{k}}
-"""
+_NEAREST: Final = "SELECT tile_id, distance FROM measured ORDER BY distance, tile_id LIMIT {k}"
 _SPREAD: Final = f"""
-SELECT {COLUMNS} FROM (
-    SELECT tile_id, distance FROM (
-        SELECT tile_id, distance, row_number() OVER (PARTITION BY scene_id ORDER BY distance, tile_id) AS place
-        FROM (SELECT tile_id, scene_id, {_DISTANCE} AS distance FROM {_MATCHING}) AS measured
-    ) AS placed
-    ORDER BY distance = 'NaN', place > {TILES_OF_A_SCENE}, distance, tile_id LIMIT {{k}}
-) AS chosen
+SELECT tile_id, distance FROM (
+    SELECT *, row_number() OVER (PARTITION BY scene_id ORDER BY distance, tile_id) AS place FROM measured
+) AS placed
+ORDER BY distance = 'NaN', place > {TILES_OF_A_SCENE}, distance, tile_id LIMIT {{k}}
+"""
+_COMPLETE: Final = """
+SELECT tile_id, scene_id, level, x, y, width, height, distance, vector
+FROM ({chosen}) AS chosen
 JOIN imagery_embedding AS embedding USING (tile_id)
 JOIN imagery_tile AS tile ON tile.id = tile_id
-WHERE embedding.encoder_id = {{encoder}}
+WHERE embedding.encoder_id = {encoder}
 """
-_SCENES: Final = f"SELECT count(DISTINCT tile.scene_id) FROM {_MATCHING}"
+_SETTINGS: Final = {Setting.JIT: OFF}  # Compiling takes longer than measuring.
+_SCENES: Final = "(SELECT count(DISTINCT scene_id) FROM measured WHERE distance <> 'NaN')"
 
 
-def nearest_exact(asked: Asked, *, k: int) -> Rows:
-    """Return the ``k`` nearest tiles that match, or all of them; the sort keeps no more than ``k`` rows."""
-    return _read(asked, packed(_NEAREST), k)
+@dataclass(frozen=True)
+class Measured:
+    """The nearest rows, and the exact number of scenes that were compared."""
+
+    rows: Rows
+    scenes: int
 
 
-def nearest_exact_spread(asked: Asked, *, k: int) -> Rows:
-    """Return the ``k`` nearest among the nearest four tiles of each scene, filled up with further tiles if short."""
-    return _read(asked, packed(_SPREAD), k)
+def nearest_exact(asked: Asked, *, k: int) -> Measured:
+    """Return the ``k`` nearest tiles that match, or all of them."""
+    return _read(asked, _NEAREST, k)
 
 
-def scenes_count(asked: Asked) -> int:
-    """Return the number of scenes that match and have vectors."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(_SCENES.format(encoder=asked.encoder_id, scenes=asked.scenes), None)
-        return int(cursor.fetchone()[0])
+def nearest_exact_spread(asked: Asked, *, k: int) -> Measured:
+    """Return the ``k`` nearest among the four nearest tiles of each scene, filled up with further tiles if short."""
+    return _read(asked, _SPREAD, k)
 
 
-def _read(asked: Asked, statement: str, k: int) -> Rows:
-    text = statement.format(encoder=asked.encoder_id, scenes=asked.scenes, vector=asked.vector, k=int(k))
-    rows, _nothing = packed_read(text, dimension=asked.dimension)
-    return rows
+def rows_of_tiles(asked: Asked, tile_ids: NDArray[np.int64]) -> Rows:
+    """Return the rows of these tiles, whose permission and filters have been checked, nearest first."""
+    ids = ",".join(map(str, tile_ids.tolist()))
+    chosen = f"SELECT tile_id, (vector <=> {asked.vector}) AS distance FROM imagery_embedding WHERE encoder_id = "
+    chosen += f"{asked.encoder_id} AND tile_id = ANY ('{{{ids}}}'::bigint[])"
+    rows = _COMPLETE.replace("{chosen}", chosen).replace("{encoder}", str(asked.encoder_id))
+    with settings_local(_SETTINGS):
+        return packed_read(packed(rows), dimension=asked.dimension)[0]
+
+
+def _read(asked: Asked, chosen: str, k: int) -> Measured:
+    rows = _COMPLETE.format(chosen=chosen.format(k=int(k)), encoder=asked.encoder_id)
+    measured = _MEASURED.format(vector=asked.vector, matching=asked.matching)
+    with settings_local(_SETTINGS):
+        found, scenes = packed_read(measured + packed(rows, extra=_SCENES), dimension=asked.dimension)
+    return Measured(rows=found, scenes=int(str(scenes)))

@@ -17,14 +17,12 @@ COLUMNS: Final = "tile_id, scene_id, level, x, y, width, height, distance, vecto
 
 _HEAD: Final = np.dtype([("tile", ">i8"), ("scene", "V16"), ("window", ">i4", (5,)), ("distance", ">f8")])
 _VECTOR_HEAD_HALVES: Final = 2
-_PACKED: Final = """
-SELECT string_agg(
-           int8send(tile_id) || uuid_send(scene_id) || int4send(level) || int4send(x) || int4send(y)
-           || int4send(width) || int4send(height) || float8send(distance), ''::bytea),
-       string_agg(halfvec_send(vector), ''::bytea),
-       {extra}
-FROM ({rows}) AS packed
+_HEADS: Final = """
+string_agg(
+    int8send(tile_id) || uuid_send(scene_id) || int4send(level) || int4send(x) || int4send(y)
+    || int4send(width) || int4send(height) || float8send(distance), ''::bytea)
 """
+_VECTORS: Final = "string_agg(halfvec_send(vector), ''::bytea)"
 # Every half, as the machine reads its two big-endian bytes, to the number it stands for.
 _NUMBERS: Final[NDArray[np.float32]] = np.arange(1 << 16, dtype=np.uint16).view(">f2").astype(np.float32)
 
@@ -43,9 +41,20 @@ class Rows:
         return len(self.tile_ids)
 
 
-def packed(rows: str, *, extra: str = "NULL") -> str:
+def rows_none(dimension: int) -> Rows:
+    """Return no rows."""
+    return Rows(
+        tile_ids=np.empty(0, dtype=np.int64),
+        scene_ids=np.empty(0, dtype=np.object_),
+        windows=np.empty((0, 5), dtype=np.int32),
+        distances=np.empty(0, dtype=np.float64),
+        vectors=np.empty((0, dimension), dtype=np.float32),
+    )
+
+
+def packed(rows: str, *, extra: str = "NULL", vectors: bool = True) -> str:
     """Return the statement that sends the :data:`COLUMNS` of ``rows`` in one row, with one more value ``extra``."""
-    return _PACKED.format(rows=rows, extra=extra)
+    return f"SELECT {_HEADS}, {_VECTORS if vectors else 'NULL'}, {extra} FROM ({rows}) AS packed"
 
 
 def packed_read(statement: str, *, dimension: int) -> tuple[Rows, object]:
@@ -65,7 +74,8 @@ def packed_read(statement: str, *, dimension: int) -> tuple[Rows, object]:
 
 def _unpack(head: bytes, vectors: bytes, dimension: int) -> Rows:
     heads = np.frombuffer(head, dtype=_HEAD)
-    halves = np.frombuffer(vectors, dtype=np.uint16).reshape(len(heads), _VECTOR_HEAD_HALVES + dimension)
+    width = _VECTOR_HEAD_HALVES + dimension if vectors else 0
+    halves = np.frombuffer(vectors, dtype=np.uint16).reshape(len(heads), width)
     distances = heads["distance"].astype(np.float64)
     tiles = heads["tile"].astype(np.int64)
     order = np.lexsort((tiles, distances))

@@ -1,0 +1,93 @@
+"""How many rows match, estimated from a sample, and from how many on the index is the faster way."""
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+from django.db import connection
+
+from imagery.models import Scene
+from imagery.services.partitions import partition_name
+from search.candidates.matching import Asked
+
+_SAMPLED_PAGES: Final = 400
+"""Of the table of scenes: some thousands of them, in 2 ms; one scene in a hundred is seen often enough."""
+_SEED: Final = 4
+"""The same pages each time: asked again, a search tells the same number."""
+_WALK_COST: Final = 12.0
+"""What it costs to look at a row through the index, in rows measured one after the other (docs/decisions)."""
+_LEAST_INDEXED: Final = 5_000
+"""So few rows are compared in some milliseconds, however many there are in all."""
+
+# The size on disk tells what the last ANALYZE could not know; a table that was never analysed has no density.
+_SIZES: Final = """
+SELECT size.pages, CASE WHEN relpages > 0 AND reltuples >= 0 THEN reltuples / relpages * size.pages END
+FROM unnest(%s::regclass[]) WITH ORDINALITY AS wanted (oid, place)
+JOIN pg_class USING (oid),
+    LATERAL (SELECT pg_relation_size(wanted.oid) / current_setting('block_size')::int AS pages) AS size
+ORDER BY place
+"""
+_SCENES_A_PAGE: Final = 8.0
+_PAGE_BYTES: Final = 8192 - 24
+_ROW_BYTES: Final = 56  # Beside the numbers of a vector.
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimated numbers: ``scenes`` that match, of ``all_scenes`` in the archive, and ``rows`` of all vectors.
+
+    ``scenes`` comes from looking at scenes that this person may find and at nothing else, so that it tells nothing of
+    others; ``sampled`` is False when each was looked at.
+    """
+
+    scenes: float
+    all_scenes: float
+    rows: float
+    sampled: bool
+
+    @property
+    def share(self) -> float:
+        """The part of all scenes that match, above 0 to 1."""
+        return min(1.0, max(self.scenes, 1.0) / max(self.all_scenes, 1.0))
+
+    @property
+    def tiles(self) -> float:
+        """Rows that match, if scenes that match have as many tiles as others."""
+        return self.share * self.rows
+
+    @property
+    def whole_share(self) -> float:
+        """The part of all rows that are whole scenes and match."""
+        return min(1.0, max(self.scenes, 1.0) / max(self.rows, 1.0))
+
+
+def rows_estimate(asked: Asked) -> Estimate:
+    """Estimate what matches from some hundred pages of the table of scenes."""
+    table = Scene._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(_SIZES, [[table, partition_name(asked.encoder_id)]])
+        (pages, scenes), (vector_pages, vectors) = cursor.fetchall()
+        part = min(1.0, _SAMPLED_PAGES / max(pages, 1))
+        sampled = asked.scenes
+        if part < 1.0:
+            name = connection.ops.quote_name(table)
+            sample = f"FROM {name} TABLESAMPLE SYSTEM ({100 * part:.6f}) REPEATABLE ({_SEED})"
+            sampled = asked.scenes.replace(f"FROM {name}", sample, 1)
+        cursor.execute(f"SELECT count(*) FROM ({sampled}) AS sampled", None)
+        found = cursor.fetchone()[0]
+    a_page = max(1.0, _PAGE_BYTES // (_ROW_BYTES + 2 * asked.dimension))
+    return Estimate(
+        scenes=found / part,
+        all_scenes=scenes if scenes is not None else pages * _SCENES_A_PAGE,
+        rows=vectors if vectors is not None else vector_pages * a_page,
+        sampled=part < 1.0,
+    )
+
+
+def rows_compared_at_most(*, rows: float, k: int) -> int:
+    """Return up to how many matching rows comparing each is faster than the index.
+
+    Comparing n rows costs n. The index looks at k rows divided by the part that matches, n/rows, each ``_WALK_COST``
+    times as dear: both cost the same at n = sqrt(_WALK_COST k rows).
+    """
+    return max(_LEAST_INDEXED, int(sqrt(_WALK_COST * k * rows)))

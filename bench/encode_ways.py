@@ -161,15 +161,17 @@ def ingest(request: dict[str, Any]) -> dict[str, Any]:
     """A whole ingest by this process (claim, decode, tile, thumbnails, store) against encoding alone, images/s."""
     with _portal(request):
         from imagery.models import Encoder, Scene
-        from imagery.services.encoders import encoder_instance, encoder_register
+        from imagery.services.encoders import encoder_register
         from imagery.services.ingest import Source, SourceFile, ingest_jobs_drain, sources_ingest
+        from imagery.services.selftest import encoder_ready
         from tests.factories import make_collection, make_user
 
         row = encoder_register(name="bench", kind=request["kind"], source=request["source"])
         told = {**request["plan"], "device": "cpu", "form": "full"}
         Encoder.objects.filter(pk=row.pk).update(runtime=told, state=Encoder.State.ACTIVE)
         row.refresh_from_db()
-        model = encoder_instance(row)
+        # A worker loads the model and checks it against known vectors once, before its first picture: in neither time.
+        model = encoder_ready(encoder=row, image=True)
         inputs = [model.image_input(_open(path)) for path in request["pictures"]]
         model.encode_inputs(inputs)
         pure = len(inputs) / _best(lambda: model.encode_inputs(inputs), rounds=2)[0]

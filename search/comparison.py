@@ -5,7 +5,7 @@ Nothing is stored but query vectors, and the searches in use are not touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -22,12 +22,11 @@ from imagery.evaluation.metrics import (
 )
 from imagery.models import Encoder, Scene
 from rsportal.errors import InvalidInput, RsportalError
-from search.candidates import MAX_CANDIDATE_SCENES, candidates_find
-from search.encode_query import query_encode, query_text_normalise
-from search.models import Event
+from search.encode_query import query_text_normalise
+from search.engine import request_answer
+from search.judged.scope import set_requests
+from search.models import Event, JudgedSet
 from search.query import SearchRequest, search_request_parse
-from search.ranking import RankedScenes, scenes_rank
-from search.translation import search_words
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -38,12 +37,19 @@ _LIKED: Final = (Event.Kind.LIKE, Event.Kind.DOWNLOAD)
 
 
 @dataclass(frozen=True)
-class JudgedQuery:
-    """A query; ``scene_class`` (may be "") is the value of the scenes' class property that answers it."""
+class AskedQuery:
+    """A query; ``scene_class`` (may be "") is the value of the scenes' class property that answers it.
+
+    Of a judged set it brings its own ``request`` (None: it cannot be asked, for which ``problem``) and ``grades`` by
+    scene.
+    """
 
     text: str
     language: str = ""
     scene_class: str = ""
+    request: SearchRequest | None = None
+    grades: Mapping[UUID, int] | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class ComparedQuery:
     """Both answers. ``overlap`` is the share of the first ten that both have; ``correlation`` Spearman's, over the
     scenes that both rank among their first 1,000; ``known`` counts the right answers that are known."""
 
-    query: JudgedQuery
+    query: AskedQuery
     sides: tuple[Side, Side]
     overlap: float | None
     correlation: float | None
@@ -101,16 +107,17 @@ def encoders_compare(
     *,
     first: Encoder,
     second: Encoder,
-    queries: Sequence[JudgedQuery],
+    queries: Sequence[AskedQuery],
     user: Viewer,
     class_property: str = CLASS_PROPERTY,
     collections: Iterable[str] = (),
 ) -> Comparison:
     """Ask both encoders the same queries over the scenes this person may see.
 
-    Right answers are the scenes whose property ``class_property`` is the query's class; for a query without a class,
-    those that were liked or downloaded after the same words (by this person, or anybody for a superuser). A query
-    that an encoder cannot answer says why and leaves the rest alone. Raises InvalidInput for unknown collections.
+    Right answers are those of a judged set's grades (1 and up, a grade is its gain in nDCG); else the scenes whose
+    property ``class_property`` is the query's class; for a query without a class, those that were liked or downloaded
+    after the same words (by this person, or anybody for a superuser). A query that an encoder cannot answer says why
+    and leaves the rest alone. Raises InvalidInput for unknown collections.
     """
     slugs = tuple(collections)
     compared = [_compare_one(first, second, query, user, class_property, slugs) for query in queries]
@@ -132,10 +139,10 @@ def encoders_compare(
 
 
 def _compare_one(
-    first: Encoder, second: Encoder, query: JudgedQuery, user: Viewer, class_property: str, slugs: tuple[str, ...]
+    first: Encoder, second: Encoder, query: AskedQuery, user: Viewer, class_property: str, slugs: tuple[str, ...]
 ) -> ComparedQuery:
     try:
-        request = search_request_parse(user=user, text=query.text, collections=slugs)
+        request = _request(query, user, slugs)
     except InvalidInput as error:
         if error.field != "text":
             raise
@@ -161,6 +168,12 @@ def _compare_one(
     )
 
 
+def _request(query: AskedQuery, user: Viewer, slugs: tuple[str, ...]) -> SearchRequest:
+    if query.problem:
+        raise InvalidInput(query.problem, field="text")
+    return query.request or search_request_parse(user=user, text=query.text, collections=slugs)
+
+
 @dataclass(frozen=True)
 class _Answer:
     ids: list[UUID]
@@ -173,30 +186,22 @@ class _Answer:
 def _answer(encoder: Encoder, request: SearchRequest, user: Viewer) -> _Answer:
     """Rank as a search does, with this encoder whatever its state."""
     try:
-        words = search_words(text=request.text, translation=request.translation, encoder=encoder)
-        vector = query_encode(text=words.text, encoder=encoder).vector
+        answer = request_answer(encoder=encoder, request=request, user=user)
     except RsportalError as error:
         return _Answer(ids=[], scores=[], problem=error.message)
-    found = candidates_find(vector=vector, encoder=encoder, request=request, user=user, k=MAX_CANDIDATE_SCENES)
-    ranked: RankedScenes = scenes_rank(
-        tile_ids=found.tile_ids,
-        scene_ids=found.scene_ids,
-        whole=found.whole,
-        similarities=1.0 - found.distances,
-        limit=MAX_CANDIDATE_SCENES,
-    )
     return _Answer(
-        ids=ranked.scene_ids.tolist(),
-        scores=ranked.scores.tolist(),
-        searched=found.searched,
-        searched_for=words.translation,
+        ids=answer.ranked.scene_ids.tolist(),
+        scores=answer.ranked.scores.tolist(),
+        searched=answer.searched,
+        searched_for=answer.words.translation,
     )
 
 
 def _side(
-    encoder: Encoder, answer: _Answer, scenes: dict[UUID, Scene], known: set[UUID], others: dict[UUID, int]
+    encoder: Encoder, answer: _Answer, scenes: dict[UUID, Scene], known: Mapping[UUID, int], others: dict[UUID, int]
 ) -> Side:
     flags = [pk in known for pk in answer.ids]
+    gains = [known.get(pk, 0) for pk in answer.ids]
     top = zip(answer.ids[:TOP], answer.scores, flags, strict=False)
     return Side(
         encoder=encoder,
@@ -207,24 +212,42 @@ def _side(
         ],
         searched=answer.searched,
         precision=average_precision(flags, total=len(known)) if known and not answer.problem else None,
-        ndcg10=ndcg(flags, cut=TOP, ideal=np.ones(len(known))) if known and not answer.problem else None,
+        ndcg10=ndcg(gains, cut=TOP, ideal=list(known.values())) if known and not answer.problem else None,
         searched_for=answer.searched_for,
         problem=answer.problem,
     )
 
 
-def _known(query: JudgedQuery, request: SearchRequest, user: Viewer, class_property: str) -> set[UUID]:
-    """Return the right answers among the scenes that are searched."""
+def set_queries(judged_set: JudgedSet, user: Viewer) -> list[AskedQuery]:
+    """Return the queries of a judged set with the grades of scenes that this person may see."""
+    return [
+        AskedQuery(
+            text=row.query.text,
+            language=row.query.language,
+            scene_class=row.query.scene_class,
+            request=row.request,
+            grades=row.grades,
+            problem=row.problem,
+        )
+        for row in set_requests(judged_set, user)
+    ]
+
+
+def _known(query: AskedQuery, request: SearchRequest, user: Viewer, class_property: str) -> dict[UUID, int]:
+    """Return the right answers among the scenes that are searched, with their grades (1 where none was given)."""
+    if query.grades is not None:
+        return {scene_id: grade for scene_id, grade in query.grades.items() if grade >= 1}
     scenes = request.scenes(user).order_by()
     if query.scene_class:
-        return set(scenes.filter(**{f"properties__{class_property}": query.scene_class}).values_list("pk", flat=True))
+        right = scenes.filter(**{f"properties__{class_property}": query.scene_class})
+        return dict.fromkeys(right.values_list("pk", flat=True), 1)
     events = Event.objects.all() if getattr(user, "is_superuser", False) else Event.objects.visible_to(user)
     liked = events.filter(kind__in=_LIKED, impression__ranking__query__text__iexact=query_text_normalise(query.text))
     disliked = events.filter(
         kind=Event.Kind.DISLIKE, impression__ranking__query__text__iexact=query_text_normalise(query.text)
     )
     rows = scenes.filter(pk__in=liked.values("impression__scene")).exclude(pk__in=disliked.values("impression__scene"))
-    return set(rows.values_list("pk", flat=True))
+    return dict.fromkeys(rows.values_list("pk", flat=True), 1)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 
 from imagery.evaluation.captions import json_object, json_text
 from rsportal.errors import InvalidInput
-from search.comparison import JudgedQuery
+from search.comparison import AskedQuery
 from search.examples import example_queries
 
 _SHOWN = 60  # characters of a bad line in the message
 
 
-def comparison_queries(lines: Iterable[str], *, most: int | None = None) -> list[JudgedQuery]:
+def comparison_queries(lines: Iterable[str], *, most: int | None = None) -> list[AskedQuery]:
     """Return the queries of lines that are words, or objects ``{"text", "language", "class"}`` (text is needed).
 
     Empty lines are passed over; without any query the examples are asked. Raises InvalidInput (field ``queries``)
@@ -27,13 +27,13 @@ def comparison_queries(lines: Iterable[str], *, most: int | None = None) -> list
             % {"found": len(found), "most": most},
             field="queries",
         )
-    return found or [JudgedQuery(text=text, language=language) for language, text in example_queries()]
+    return found or [AskedQuery(text=text, language=language) for language, text in example_queries()]
 
 
-def _query(number: int, line: str) -> JudgedQuery:
+def _query(number: int, line: str) -> AskedQuery:
     text = line.strip()
     if not text.startswith("{"):
-        return JudgedQuery(text=text)
+        return AskedQuery(text=text)
     try:
         row = json_object(text)
         words, language, scene_class = (
@@ -45,4 +45,4 @@ def _query(number: int, line: str) -> JudgedQuery:
             % {"number": number, "line": text[:_SHOWN]},
             field="queries",
         ) from None
-    return JudgedQuery(text=words, language=language, scene_class=scene_class)
+    return AskedQuery(text=words, language=language, scene_class=scene_class)

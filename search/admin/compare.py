@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagery.models import Collection, Encoder
-from rsportal.errors import RsportalError
+from rsportal.errors import InvalidInput, RsportalError
 from rsportal.web import request_user
-from search.comparison import CLASS_PROPERTY, Comparison, encoders_compare
+from search.comparison import CLASS_PROPERTY, AskedQuery, Comparison, encoders_compare, set_queries
 from search.comparison_queries import comparison_queries
+from search.models import JudgedSet
 
 _MOST_QUERIES: Final = 200
 _FILE_BYTES: Final = 1_000_000
@@ -41,6 +42,13 @@ class CompareForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Such lines in a file (JSON Lines)."),
     )
+    judged_set = forms.ModelChoiceField(
+        JudgedSet.objects.none(),
+        label=gettext_lazy("Judged query set"),
+        required=False,
+        empty_label=gettext_lazy("none: the queries above"),
+        help_text=gettext_lazy("Its queries and judgements are used, in its own collection."),
+    )
     collection = forms.ModelChoiceField(
         Collection.objects.none(), label=gettext_lazy("Collection"), required=False, to_field_name="slug",
         empty_label=gettext_lazy("all that you may see"),
@@ -60,6 +68,7 @@ class CompareForm(forms.Form):
         encoders = Encoder.objects.filter(state__in=_WITH_VECTORS).order_by("name")
         for name in ("first", "second"):
             self.fields[name].queryset = encoders  # type: ignore[attr-defined]
+        self.fields["judged_set"].queryset = JudgedSet.objects.visible_to(user)  # type: ignore[attr-defined]
         self.fields["collection"].queryset = Collection.objects.visible_to(user).order_by("title")  # type: ignore[attr-defined]
 
     def clean_file(self) -> list[str]:
@@ -101,11 +110,10 @@ def compare_view(request: HttpRequest, *, site: Any, opts: Any) -> HttpResponse:
 def _compare(form: CompareForm, user: Any) -> Comparison | None:
     given = form.cleaned_data
     try:
-        lines = [*given["queries"].splitlines(), *given["file"]]
         return encoders_compare(
             first=given["first"],
             second=given["second"],
-            queries=comparison_queries(lines, most=_MOST_QUERIES),
+            queries=_queries(given, user),
             user=user,
             class_property=given["class_property"],
             collections=[given["collection"].slug] if given["collection"] else [],
@@ -113,3 +121,19 @@ def _compare(form: CompareForm, user: Any) -> Comparison | None:
     except RsportalError as error:
         form.add_error(error.field if error.field in form.fields else None, error.message)
         return None
+
+
+def _queries(given: dict[str, Any], user: Any) -> list[AskedQuery]:
+    lines = [*given["queries"].splitlines(), *given["file"]]
+    if given["judged_set"] is None:
+        return comparison_queries(lines, most=_MOST_QUERIES)
+    if any(line.strip() for line in lines):
+        raise InvalidInput(_("Choose a judged set or write queries, not both."), field="judged_set")
+    found = set_queries(given["judged_set"], user)
+    if not 0 < len(found) <= _MOST_QUERIES:
+        raise InvalidInput(
+            _("The set has %(found)d queries; this page compares 1 to %(most)d. The command line takes any number.")
+            % {"found": len(found), "most": _MOST_QUERIES},
+            field="judged_set",
+        )
+    return found

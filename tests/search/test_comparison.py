@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from imagery.models import Encoder
 from rsportal.errors import InvalidInput
-from search.comparison import JudgedQuery, encoders_compare
+from search.comparison import AskedQuery, encoders_compare
 from search.comparison_queries import comparison_queries
 from search.encode_query import query_vectors_forget
 from tests import factories
@@ -55,7 +55,7 @@ def test_both_rankings_their_overlap_and_scores(pair, boss):
             ("port", (10, 30), "harbour"), ("ship", (20, 10), "harbour"), ("field", (30, 20), "farm")
         )
     )  # fmt: skip
-    query = JudgedQuery(text="harbour", language="en", scene_class="harbour")
+    query = AskedQuery(text="harbour", language="en", scene_class="harbour")
     compared = encoders_compare(first=pair[0], second=pair[1], queries=[query], user=boss)
     (row,) = compared.queries
     assert [hit.scene for hit in row.sides[0].hits] == [port, ship, field]
@@ -77,7 +77,7 @@ def test_without_a_class_what_was_liked_is_right(pair, boss):
     make_event(boss, clicked, "click")
     make_event(boss, disliked, "download")
     make_event(make_user(), disliked, "dislike")
-    compared = encoders_compare(first=pair[0], second=pair[1], queries=[JudgedQuery("harbour")], user=boss)
+    compared = encoders_compare(first=pair[0], second=pair[1], queries=[AskedQuery("harbour")], user=boss)
     assert [hit.relevant for hit in compared.queries[0].sides[0].hits] == [True, False, False]
     assert compared.judged == 1 and compared.precision_gain and compared.precision_gain.mean == 0
 
@@ -86,7 +86,7 @@ def test_only_scenes_of_the_viewer_are_ranked_counted_and_right(pair):
     viewer = make_user("viewer", is_staff=True)
     place(pair, make_collection(), (5, 5), title="hidden", properties={"class": "harbour"})
     mine = place(pair, make_collection(owner=viewer), (40, 40), properties={"class": "harbour"})
-    query = JudgedQuery("harbour", scene_class="harbour")
+    query = AskedQuery("harbour", scene_class="harbour")
     (row,) = encoders_compare(first=pair[0], second=pair[1], queries=[query], user=viewer).queries
     assert [hit.scene for hit in row.sides[0].hits] == [mine]
     assert (row.sides[0].searched, row.known) == (1, 1)
@@ -94,7 +94,7 @@ def test_only_scenes_of_the_viewer_are_ranked_counted_and_right(pair):
 
 def test_a_query_that_cannot_be_answered_says_why_and_leaves_the_rest_alone(pair, boss):
     place(pair, make_collection(owner=boss), (10, 10))
-    queries = [JudgedQuery("harbour"), JudgedQuery("an unknown word"), JudgedQuery("x" * 2_000)]
+    queries = [AskedQuery("harbour"), AskedQuery("an unknown word"), AskedQuery("x" * 2_000)]
     compared = encoders_compare(first=pair[0], second=pair[1], queries=queries, user=boss)
     fine, unloadable, too_long = compared.queries
     assert not fine.sides[0].problem and unloadable.sides[0].problem and unloadable.sides[1].problem
@@ -105,7 +105,7 @@ def test_a_query_that_cannot_be_answered_says_why_and_leaves_the_rest_alone(pair
 def test_queries_are_words_or_judged_lines():
     lines = ["a harbour", "", '{"text": "ports", "language": "en", "class": "harbour"}', '{"text": "only text"}']
     assert comparison_queries(lines) == [
-        JudgedQuery("a harbour"), JudgedQuery("ports", "en", "harbour"), JudgedQuery("only text")
+        AskedQuery("a harbour"), AskedQuery("ports", "en", "harbour"), AskedQuery("only text")
     ]  # fmt: skip
     assert len(comparison_queries([])) > 2, "the examples of the search box"
     for bad in ('{"language": "en"}', '{"text": 3}', "{broken", '{"text": " "}'):

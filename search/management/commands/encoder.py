@@ -13,8 +13,16 @@ from imagery.management.encoder_command import EncoderCommand
 from imagery.services.encoders import encoder_get
 from rsportal.accounts.models import User
 from rsportal.accounts.selectors import user_named
-from search.comparison import CLASS_PROPERTY, ComparedQuery, Comparison, comparison_dict, encoders_compare
+from search.comparison import (
+    CLASS_PROPERTY,
+    ComparedQuery,
+    Comparison,
+    comparison_dict,
+    encoders_compare,
+    set_queries,
+)
 from search.comparison_queries import comparison_queries
+from search.selectors_judged import judged_set_get
 
 
 class Command(EncoderCommand):
@@ -31,6 +39,7 @@ class Command(EncoderCommand):
             metavar="FILE",
             help='one a line: words, or {"text", "language", "class"} (default: the example searches)',
         )
+        compare.add_argument("--set", metavar="NAME", help="the queries and judgements of this judged set instead")
         compare.add_argument("--as", dest="username", metavar="USER", help="over what this person sees")
         compare.add_argument("--collection", action="append", default=[], metavar="SLUG", help="only in this one")
         compare.add_argument(
@@ -42,11 +51,16 @@ class Command(EncoderCommand):
         compare.add_argument("--json", action="store_true", help="print one JSON object")
 
     def do_compare(self, options: dict[str, Any]) -> None:
+        user = _user(options["username"])
+        if options["set"] and options["queries"]:
+            raise CommandError("Name --set or --queries, not both.")
         comparison = encoders_compare(
             first=encoder_get(options["first"]),
             second=encoder_get(options["second"]),
-            queries=comparison_queries(_lines(options["queries"])),
-            user=_user(options["username"]),
+            queries=set_queries(judged_set_get(user, options["set"]), user)
+            if options["set"]
+            else comparison_queries(_lines(options["queries"])),
+            user=user,
             class_property=options["property"],
             collections=options["collection"],
         )

@@ -1,6 +1,8 @@
 """The partition of the embedding table that holds one encoder's vectors."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 from typing import Final
 
@@ -25,6 +27,18 @@ def partition_create(encoder: Encoder) -> str:
     dimension is not the encoder's, whoever writes it. The table is made apart and then attached, which does
     not block searches that run meanwhile (CREATE ... PARTITION OF would).
     """
+    with partition_building(encoder):
+        pass  # It stays empty.
+    return partition_name(encoder.pk)
+
+
+@contextmanager
+def partition_building(encoder: Encoder) -> Iterator[str]:
+    """Make the encoder's partition as :func:`partition_create` does; it is attached when the block ends.
+
+    The block may fill it in bulk: until it is attached, there is no index and no foreign key to slow that down.
+    A partition that exists is given as it is.
+    """
     name = partition_name(encoder.pk)
     parent = Embedding._meta.db_table
     names = {
@@ -35,13 +49,15 @@ def partition_create(encoder: Encoder) -> str:
         "of_encoder": sql.Identifier(f"{name}_encoder"),
         "of_dimension": sql.Identifier(f"{name}_dimension"),
     }
+    *make, attach = (sql.SQL(statement).format(**names) for statement in _CREATE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
-        if cursor.fetchone()[0]:
-            return name
-        for statement in _CREATE:
-            cursor.execute(sql.SQL(statement).format(**names).as_string(cursor.connection))
-    return name
+        there = cursor.fetchone()[0]
+        for statement in () if there else make:
+            cursor.execute(statement.as_string(cursor.connection))
+        yield name
+        if not there:
+            cursor.execute(attach.as_string(cursor.connection))
 
 
 # The CHECK on encoder_id lets PostgreSQL attach without scanning.

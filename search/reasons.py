@@ -53,12 +53,26 @@ def _windows(noted: Any) -> list[str]:
 
 def _second_look(reason: Mapping[str, Any]) -> list[str]:
     noted = reason.get("cross_encoder")
-    chance = _number(noted.get("chance")) if isinstance(noted, Mapping) else None
-    if chance is None:
+    if not isinstance(noted, Mapping):
         return []
-    line = _("Second look: %(percent)d %% sure that it matches") % {"percent": round(100 * chance)}
+    chance = _number(noted.get("chance"))
+    if chance is None:
+        why = _skipped().get(str(noted.get("skipped")))
+        return [] if why is None else [why]
+    line = _("Second look: %(percent)d %% by the matching model") % {"percent": round(100 * chance)}
     moved = _places(reason, "cross_encoder")
     return [f"{line} ({moved})" if moved else line]
+
+
+def _skipped() -> dict[str, str]:
+    """The words of ``search.second_look.Stopped``, and of a picture that could not be read."""
+    return {
+        "time": _("No second look: the time for it was up"),
+        "busy": _("No second look: the model was busy with other searches"),
+        "language": _("No second look: the model does not understand the words"),
+        "unavailable": _("No second look: the model is missing, an administrator can see why"),
+        "picture": _("No second look: the picture could not be read"),
+    }
 
 
 def _places(reason: Mapping[str, Any], stage: str) -> str:

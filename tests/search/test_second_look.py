@@ -19,6 +19,7 @@ from search.engine import ranker_of, request_answer
 from search.query import search_request_parse
 from search.ranking import RankedScenes
 from search.ranking.cross_encoder import second_look_order, second_look_rank, standardised
+from search.reasons import reason_lines
 from search.second_look import Hits, Scores, Stopped, cross_encoder, scores, second_look
 from tests import factories
 from tests.itm_checkpoint import IMAGE_SIZE, blip_checkpoint
@@ -322,6 +323,15 @@ def test_the_start_up_check_warns_of_a_missing_model(settings, tmp_path, blip):
     for source, found in (("", []), (str(blip), []), (str(tmp_path / "nothing"), ["search.W002"])):
         settings.CROSS_ENCODER = source
         assert [message.id for message in cross_encoder_model()] == found
+
+
+def test_a_hit_tells_what_the_look_said_of_it_or_why_there_was_none():
+    told = {"cross_encoder": {"chance": 0.934}, "cross_encoder.places": 2}
+    assert reason_lines(told) == ["Second look: 93 % by the matching model (2 places up)"]
+    for why in (*(each.value for each in Stopped if each.value), "picture"):
+        (line,) = reason_lines({"cross_encoder": {"skipped": why}})
+        assert line.startswith("No second look: ")
+    assert reason_lines({"cross_encoder": {"skipped": "of another version"}}) == []
 
 
 def test_the_instance_is_one_a_process(settings, blip):

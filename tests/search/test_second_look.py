@@ -2,9 +2,12 @@
 
 import itertools
 import threading
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings as portal
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
@@ -100,10 +103,11 @@ def _scene_with_files(size: int = 800, small: int = 200, **fields) -> Scene:
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     pixels = np.dstack([x * 255 // size, y * 255 // size, np.full_like(x, 90)]).astype(np.uint8)
     for asset in scene.assets.all():
+        options: dict[str, Any] = {} if asset.role == Asset.Role.DATA else {"lossless": True}
         side = small if asset.role == Asset.Role.THUMBNAIL else size
         image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX)
-        path = factories.settings.MEDIA_ROOT / asset.path
-        image.save(path, **({} if asset.role == Asset.Role.DATA else {"lossless": True}))
+        path = Path(portal.MEDIA_ROOT) / asset.path
+        image.save(path, **options)
         asset.width = asset.height = side
         asset.save()
     return scene
@@ -129,12 +133,12 @@ def test_a_window_is_cut_from_the_smallest_picture_that_will_do(window, side, wi
 def test_the_original_is_read_where_the_small_pictures_are_too_small_or_gone():
     scene = _scene_with_files()
     Asset.objects.filter(scene=scene, role=Asset.Role.OVERVIEW).delete()
-    (factories.settings.MEDIA_ROOT / scene.assets.get(key="thumbnail").path).unlink()
+    (Path(portal.MEDIA_ROOT) / scene.assets.get(key="thumbnail").path).unlink()
     pictures = TilePictures.of(scene_ids=[scene.pk], user=scene.collection.owner)
     image = pictures.picture(scene.pk, _tile(scene, window=(200, 400, 200, 100)), side=50)
     assert image is not None and image.size == (100, 50)
     assert np.asarray(image)[..., 0].mean() == pytest.approx(300 * 255 / 800, abs=3)
-    (factories.settings.MEDIA_ROOT / scene.assets.get(key="data").path).unlink()
+    (Path(portal.MEDIA_ROOT) / scene.assets.get(key="data").path).unlink()
     assert pictures.picture(scene.pk, _tile(scene), side=50) is None
 
 
@@ -169,7 +173,7 @@ def scenes(user) -> list[Scene]:
     for number, scene in enumerate(made):
         for asset in scene.assets.all():
             picture = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-            Image.fromarray(picture).save(factories.settings.MEDIA_ROOT / asset.path)
+            Image.fromarray(picture).save(Path(portal.MEDIA_ROOT) / asset.path)
     return made
 
 
@@ -180,7 +184,7 @@ def _hits(scenes) -> Hits:
 
 
 def _expected(blip, scenes, text: str) -> np.ndarray:
-    pictures = [Image.open(factories.settings.MEDIA_ROOT / scene.assets.get(key="overview").path) for scene in scenes]
+    pictures = [Image.open(Path(portal.MEDIA_ROOT) / scene.assets.get(key="overview").path) for scene in scenes]
     return CrossEncoder(CrossEncoderSpec(str(blip))).log_odds(pictures, text)
 
 
@@ -223,7 +227,7 @@ def test_when_time_runs_out_what_is_scored_counts_and_a_repeat_goes_on(blip, use
 
 def test_missing_files_and_hidden_scenes_skip_only_their_hit(blip, user, scenes):
     for asset in scenes[1].assets.all():
-        (factories.settings.MEDIA_ROOT / asset.path).unlink()
+        (Path(portal.MEDIA_ROOT) / asset.path).unlink()
     Scene.objects.filter(pk=scenes[3].pk).update(collection=factories.make_collection("other"))
     model = CrossEncoder(CrossEncoderSpec(str(blip)))
     look = second_look(hits=_hits(scenes), text="a pier", user=user, budget_ms=60_000, model=model)
@@ -275,7 +279,8 @@ def test_it_is_off_unless_a_model_and_the_stage_are_set(blip, user, scenes, sett
     assert plain.ranker.remarks == ("The stage cross_encoder is off: RSPORTAL_CROSS_ENCODER names no model.",)
     settings.CROSS_ENCODER = str(blip)
     assert ranker_of(factories.make_encoder()).settings.cross_encoder.active is False
-    assert cross_encoder().loads == 0
+    model = cross_encoder()
+    assert model is not None and model.loads == 0
 
 
 def test_a_search_is_reordered_as_the_model_says(blip, user, scenes, settings):
@@ -337,5 +342,5 @@ def test_a_hit_tells_what_the_look_said_of_it_or_why_there_was_none():
 def test_the_instance_is_one_a_process(settings, blip):
     settings.CROSS_ENCODER, settings.ENCODER_IDLE_SECONDS = str(blip), 60
     model = cross_encoder()
-    assert model is cross_encoder() and model.idle_seconds == 60.0
+    assert model is not None and model is cross_encoder() and model.idle_seconds == 60.0
     assert model.facts.image_size == IMAGE_SIZE

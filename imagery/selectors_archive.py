@@ -30,7 +30,7 @@ SELECT
     coalesce((SELECT changes FROM changed WHERE collection_id = 0), 0)::bigint,
     coalesce((SELECT id || ':' || version FROM encoder), ''),
     coalesce((SELECT max(embargo_until)::text FROM imagery_scene WHERE embargo_until <= now()), '')
-FROM ({wanted}) AS wanted LEFT JOIN changed ON changed.collection_id = wanted.id
+FROM ({wanted}) AS wanted (id) LEFT JOIN changed ON changed.collection_id = wanted.id
 """
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # The MD5 of no collection.
 

@@ -235,6 +235,10 @@ ENCODER_IDLE_SECONDS = 60 * env.integer("RSPORTAL_ENCODER_IDLE_MINUTES", 60, min
 ENCODER_DIR = VAR_DIR / "encoders"  # Towers exported for this machine; made again when missing.
 
 # --- What a search may find -----------------------------------------------------------------
+# How long the same question is answered from what is kept, as long as nothing has changed; 0: never.
+SEARCH_REUSE_MINUTES = env.integer("RSPORTAL_SEARCH_REUSE_MINUTES", 60, minimum=0)
+# Vectors and translations of query texts that are kept in the database; those not used for longest go first.
+SEARCH_KEPT_TEXTS = env.integer("RSPORTAL_SEARCH_KEPT_TEXTS", 20_000, minimum=100)
 # Licences (SPDX ids, * stands for anything) whose scenes come up in searches; empty: any licence.
 SEARCH_LICENSES = env.words("RSPORTAL_SEARCH_LICENSES")
 

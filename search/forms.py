@@ -113,7 +113,7 @@ class SearchForm:
     def filters(self) -> dict[str, Any]:
         """Return the filters as parameters of ``search.filter_values.filters_parse``."""
         values = {name: getattr(self, name) for name in _LISTS + _TEXTS}
-        return {**values, "collections": values.pop("collection")}
+        return {"collections": values.pop("collection"), **values}
 
     def refuse(self, error: InvalidInput) -> None:
         """Show a refusal beside the field it names (the box, when it names none)."""

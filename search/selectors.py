@@ -1,10 +1,24 @@
 """Reads of the search app: rankings, a person's history, how much of the archive can be searched."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.conf import settings
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from imagery.models import Embedding, Encoder, Scene
 from imagery.models.encoder import HEAVY_FIELDS
@@ -24,9 +38,31 @@ def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
     except ValueError:
         raise Ranking.DoesNotExist(f"{id!r} is no ranking id") from None
     rows = Ranking.objects.visible_to(user).select_related("query__vector", "encoder")
-    unused = ("query__vector__vector", *(f"encoder__{name}" for name in HEAVY_FIELDS))
+    lists = ("scene_ids", "tile_ids", "reasons")  # Of which a page needs its part only.
+    unused = (*lists, "query__vector__vector", *(f"encoder__{name}" for name in HEAVY_FIELDS))
     ranking: Ranking = rows.defer(*unused).get(pk=key)
     return ranking
+
+
+@dataclass(frozen=True)
+class CachedRanking:
+    """A ranking that answers a question now. ``own`` is whether it is the very entry of this person's history."""
+
+    pk: UUID
+    own: bool
+
+
+def ranking_cached(user: "Viewer", key: str, channel: str) -> CachedRanking | None:
+    """Return the latest ranking with this key that was computed within ``RSPORTAL_SEARCH_REUSE_MINUTES``, or None.
+
+    One's own goes first, unless hits have dropped out of it: a new search shows what is visible again.
+    """
+    since = timezone.now() - timedelta(minutes=settings.SEARCH_REUSE_MINUTES)
+    mine = Q(query__user=user.pk, query__channel=channel, dropped_ranks=[])
+    rows = Ranking.objects.filter(cache_key=key, computed_at__gt=since)
+    rows = rows.annotate(own=ExpressionWrapper(mine, output_field=BooleanField())).order_by("-own", "-computed_at")
+    row = rows.values_list("pk", "own").first()
+    return CachedRanking(*row) if row is not None else None
 
 
 def history_list(user: "Viewer") -> QuerySet[Any]:

@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -28,7 +28,8 @@ _WITHDRAWALS = {"unlike": "like", "undislike": "dislike"}
 def home(request: HttpRequest) -> HttpResponse:
     """The box, and the answer when something was asked (``?q= &translation= &collection= &start= &end=``).
 
-    Later pages are cut from the stored ranking (``&ranking=&page=``), so that they neither repeat nor drop a hit.
+    Later pages are cut from the stored ranking (``&ranking=&page=``), so that they neither repeat nor drop a hit. In
+    an address that somebody else sent, the ranking is theirs: the words are then asked anew.
     """
     form = SearchForm.read(request.GET)
     context: dict[str, Any] = {"form": form, "unavailable": ""}
@@ -93,14 +94,14 @@ def _answer(request: HttpRequest, form: SearchForm) -> SearchPage | None:
 
 
 def _stored_ranking(request: HttpRequest) -> Ranking | None:
-    """Return the ranking the address names. 404 when it is nobody's or another person's."""
+    """Return the ranking the address names; None when it is another person's or erased: the words are asked anew."""
     text = request.GET.get("ranking", "")
     if not text:
         return None
     try:
         return ranking_get(request.user, text)
-    except Ranking.DoesNotExist as error:
-        raise Http404 from error
+    except Ranking.DoesNotExist:
+        return None
 
 
 def _page_number(request: HttpRequest) -> int:

@@ -57,18 +57,20 @@ class SearchView(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         user = cast(User, request.user)
-        if "ranking" in asked:
-            ranking = _ranking(user, asked["ranking"])
-        else:
+        ranking = _ranking(user, asked["ranking"], needed="text" not in asked) if "ranking" in asked else None
+        if ranking is None:
             ranking = search_run(user=user, request=_parse(user, asked), channel=Query.Channel.API)
         page = ranking_page(user=user, ranking=ranking, page=asked["page"], size=asked["limit"])
         return Response(SearchAnswerSerializer(_body(request, page, size=asked["limit"])).data)
 
 
-def _ranking(user: User, ranking_id: Any) -> Ranking:
+def _ranking(user: User, ranking_id: Any, *, needed: bool) -> Ranking | None:
+    """Return the person's ranking; None if there is none and the words are there to ask anew."""
     try:
         return ranking_get(user, ranking_id)
     except Ranking.DoesNotExist:
+        if not needed:
+            return None
         raise NotFound(_("There is no such answer; it may have been erased. Search again.")) from None
 
 
@@ -117,6 +119,8 @@ def _result(request: Request, hit: Hit) -> dict[str, Any]:
         "collection": scene.collection.slug,
         "filename": next(originals, ""),
         "score": hit.score,
+        "similarity": hit.similarity,
+        "reasons": hit.reason,
         "band": hit.band,
         "window": hit.window,
         "bbox": scene.bbox,

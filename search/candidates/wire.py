@@ -69,7 +69,9 @@ def packed_read(statement: str, *, dimension: int) -> tuple[Rows, object]:
     with make(cursor) as wrapped:
         wrapped.execute(statement)
         head, vectors, extra = wrapped.fetchone()
-    return _unpack(head or b"", vectors or b"", dimension), extra
+    if not head:
+        return rows_none(dimension), extra
+    return _unpack(head, vectors or b"", dimension), extra
 
 
 def _unpack(head: bytes, vectors: bytes, dimension: int) -> Rows:

@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.querysets import OwnedQuerySet
@@ -14,7 +15,9 @@ class Ranking(models.Model):
 
     Pages are slices of these arrays, so that paging neither repeats nor drops a hit. ``scores`` are what the
     ranker ordered by (for ``cosine-1`` the cosine similarity, -1 to 1). ``cut_to`` and ``dropped_ranks`` keep
-    the slices where they were when scenes vanish between two pages (``search.ranking.paging``).
+    the slices where they were when scenes vanish between two pages (``search.ranking.paging``). ``cache_key`` names
+    everything the answer depends on (``search.answer_key``; "" if it must not be used again); an answer that was
+    taken over from another ranking keeps its ``computed_at``.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -29,7 +32,8 @@ class Ranking(models.Model):
     searched = models.PositiveIntegerField(_("scenes searched"))
     estimated = models.BooleanField(_("scenes searched is an estimate"), default=False)
     route = models.CharField(_("how candidates were found"), max_length=20, blank=True)
-    cache_key = models.CharField(max_length=64, blank=True, db_index=True)
+    cache_key = models.CharField(max_length=64, blank=True)
+    computed_at = models.DateTimeField(_("computed"), default=timezone.now)
     cut_to = models.PositiveIntegerField(_("shown up to rank"), default=0)
     dropped_ranks = ArrayField(
         models.IntegerField(),
@@ -46,6 +50,9 @@ class Ranking(models.Model):
         verbose_name = _("ranking")
         verbose_name_plural = _("rankings")
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["cache_key", "-computed_at"], condition=~models.Q(cache_key=""), name="ranking_cached")
+        ]
 
     def __str__(self) -> str:
         return f"{self.query} ({self.ranker})"

@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 
 class TranslatedText(models.Model):
@@ -17,6 +18,7 @@ class TranslatedText(models.Model):
     english = models.TextField(blank=True)
     untranslated = ArrayField(models.TextField(), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["translator", "text_sha256"], name="translated_text_once")]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Func, UUIDField, Value
+from django.db.models import F, Func, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
@@ -17,11 +17,13 @@ from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
 from search.models import Ranking
 from search.ranking import Band, PageCut, bands_in_order, page_cut, weaker_from
+from search.slices import ranked_at, ranks_hidden
 from search.tokens import token_issue
 
 PAGE_SIZE: Final = 24
 MAX_PAGE_SIZE: Final = 1_000
 _ATTEMPTS: Final = 3
+_UNUSED: Final = ("footprint", "properties", "bands", "collection__description")  # Kilobytes that no page shows.
 
 Window = tuple[int, int, int, int]
 
@@ -83,19 +85,20 @@ def ranking_page(*, user: User, ranking: Ranking, page: int = 1, size: int = PAG
 
 
 def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> SearchPage:
-    allowed = _visible_now(user, ranking)
+    hidden = ranks_hidden(user, ranking)
     cut = page_cut(
-        visible=[scene_id in allowed for scene_id in ranking.scene_ids],
+        visible=[rank not in hidden for rank in range(1, len(ranking.scores) + 1)],
         dropped=frozenset(ranking.dropped_ranks),
         cut_to=ranking.cut_to,
         page=page,
         size=size,
     )
-    scenes = _scenes(user, [ranking.scene_ids[rank - 1] for rank in cut.ranks])
-    tiles = Tile.objects.in_bulk([ranking.tile_ids[rank - 1] for rank in cut.ranks])
-    ranks = [rank for rank in cut.ranks if ranking.scene_ids[rank - 1] in scenes]
+    ranked = ranked_at(ranking, cut.ranks)
+    scenes = _scenes(user, [hit.scene_id for hit in ranked.values()])
+    tiles = Tile.objects.in_bulk([hit.tile_id for hit in ranked.values()])
+    shown = {rank: hit for rank, hit in ranked.items() if hit.scene_id in scenes}
     with transaction.atomic():
-        impressions = impressions_record(ranking=ranking, ranks=ranks, tile_ids=frozenset(tiles))
+        impressions = impressions_record(ranking=ranking, shown=shown, tile_ids=frozenset(tiles))
         if cut.cut_to > ranking.cut_to:
             _settle(ranking, cut)
     ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
@@ -106,15 +109,15 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     hits = [
         Hit(
             rank=rank,
-            scene=scenes[ranking.scene_ids[rank - 1]],
+            scene=scenes[hit.scene_id],
             score=ranking.scores[rank - 1],
             similarity=similarities[rank - 1],
-            reason=ranking.reasons[rank - 1] if ranking.reasons else {},
+            reason=hit.reason,
             band=words[rank - 1],
-            window=_window(tiles.get(ranking.tile_ids[rank - 1])),
+            window=_window(tiles.get(hit.tile_id)),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),
         )
-        for rank in ranks
+        for rank, hit in shown.items()
     ]
     return SearchPage(
         ranking=ranking,
@@ -126,16 +129,8 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     )
 
 
-def _visible_now(user: User, ranking: Ranking) -> set[UUID]:
-    """Return which scenes of the ranking may still be shown; its up to 1,000 ids stay in the database."""
-    ids = Func(F("scene_ids"), function="unnest", output_field=UUIDField())
-    ranked = Ranking.objects.filter(pk=ranking.pk).values(scene=ids)
-    rows = Scene.objects.visible_to(user).findable().filter(pk__in=ranked).order_by()
-    return set(rows.values_list("pk", flat=True))
-
-
 def _scenes(user: User, scene_ids: Sequence[UUID]) -> dict[UUID, Scene]:
-    rows = Scene.objects.visible_to(user).findable().select_related("collection")
+    rows = Scene.objects.visible_to(user).findable().select_related("collection").defer(*_UNUSED)
     return {scene.pk: scene for scene in rows.filter(pk__in=scene_ids)} if scene_ids else {}
 
 

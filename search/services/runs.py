@@ -1,89 +1,131 @@
-"""Running a search and keeping its answer."""
+"""Running a search and keeping its answer; an answer that is still right is used again."""
 
 from time import perf_counter
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
-from search.candidates import MAX_CANDIDATE_SCENES, candidates_find
-from search.encode_query import query_encode
+from search.answer_key import answer_key, request_state
+from search.engine import MOST_CANDIDATES, Answer, request_answer
 from search.models import Query, QueryVector, Ranking, TranslatedText
 from search.query import SearchRequest
-from search.ranking import RANKER_VERSION, scenes_rank
-from search.translation import search_words
+from search.selectors import ranking_cached, ranking_get
 
 _MS: Final = 1_000.0
 
 
 def search_run(
-    *, user: User, request: SearchRequest, channel: str = Query.Channel.WEB, limit: int = MAX_CANDIDATE_SCENES
+    *, user: User, request: SearchRequest, channel: str = Query.Channel.WEB, limit: int = MOST_CANDIDATES
 ) -> Ranking:
-    """Answer a request with the ``limit`` best scenes that the person may see; store the query and its ranking.
+    """Return the ``limit`` best scenes that the person may see, as a ranking of theirs that is stored with its query.
 
-    ``took_ms`` of the ranking has encode, retrieve, rank and total in milliseconds. Raises Unavailable when no
-    encoder can answer and InvalidInput for a language that the encoder does not read.
+    Within ``RSPORTAL_SEARCH_REUSE_MINUTES`` the same question of the same person (on the same channel) is the same
+    entry of their history, as long as nothing has changed that it depends on; an answer to somebody who sees the same
+    collections is taken over into an entry of their own. ``took_ms`` of the ranking has at least encode, retrieve, rank
+    and total in milliseconds. Raises Unavailable when no encoder can answer and InvalidInput for a language that the
+    encoder does not read.
     """
     begun = perf_counter()
+    state = request_state(user, request)  # First of all: what changes from here on makes the key an old one.
     encoder = encoder_active()
-    words = search_words(text=request.text, translation=request.translation, encoder=encoder)
-    encoded = query_encode(text=words.text, encoder=encoder)
-    encoded_at = perf_counter()
-    found = candidates_find(vector=encoded.vector, encoder=encoder, request=request, user=user, k=limit)
-    if not found.searched and Encoder.objects.filter(pk=encoder.pk, state=Encoder.State.RETIRED).exists():
+    key = answer_key(request=request, state=state, encoder=encoder, limit=limit)
+    known = ranking_cached(user, key, channel)
+    if known is not None and known.own:
+        return ranking_get(user, known.pk)
+    if known is not None and (taken := _take_over(known.pk, user, request, channel, begun)) is not None:
+        return taken
+    answer = request_answer(encoder=encoder, request=request, user=user, limit=limit)
+    if not answer.searched and Encoder.objects.filter(pk=encoder.pk, state=Encoder.State.RETIRED).exists():
         # It was replaced and its vectors dropped since we read which one is active: ask the one that is now.
         return search_run(user=user, request=request, channel=channel, limit=limit)
-    retrieved_at = perf_counter()
-    ranked = scenes_rank(
-        tile_ids=found.tile_ids,
-        scene_ids=found.scene_ids,
-        whole=found.whole,
-        similarities=1.0 - found.distances,
-        limit=limit,
-    )
-    ranked_at = perf_counter()
-    took_ms = {
-        "encode": _ms(encoded_at - begun),
-        "retrieve": _ms(retrieved_at - encoded_at),
-        "rank": _ms(ranked_at - retrieved_at),
-        "total": _ms(ranked_at - begun),
-    }
+    # Permission may have been given and taken back meanwhile; such an answer is for nobody else, and for now only.
+    sure = answer.final and request_state(user, request) == state
+    return _store(answer, user=user, request=request, channel=channel, key=key if sure else "")
+
+
+def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:
+    ranked, words = answer.ranked, answer.words
     with transaction.atomic():
         query = Query(
             user=user,
             text=request.text,
             translation=words.translation,
             untranslated=list(words.untranslated),
-            translated=_translation_kept(words.row),
+            translated=_translation_kept(words.row.pk if words.row else None),
             filters=request.filters(),
+            parsed=answer.parsed,
             channel=channel,
-            vector=_vector_kept(encoded.row),
+            vector=_vector_kept(answer.vector.pk),
         )
         query.full_clean(exclude=["user", "vector", "translated"])
         query.save()
         return Ranking.objects.create(
             query=query,
-            encoder=encoder,
-            ranker=RANKER_VERSION,
+            encoder=answer.encoder,
+            ranker=answer.ranker.version,
             scene_ids=ranked.scene_ids.tolist(),
             tile_ids=ranked.tile_ids.tolist(),
             scores=ranked.scores.tolist(),
-            searched=found.searched,
-            took_ms=took_ms,
+            similarities=ranked.similarities.tolist(),
+            reasons=ranked.reasons,
+            searched=answer.searched,
+            estimated=answer.estimated,
+            route=answer.route,
+            cache_key=key,
+            took_ms=answer.took_ms,
         )
 
 
-def _vector_kept(row: QueryVector) -> QueryVector | None:
+# The arrays stay in the database. Nothing is inserted when the row was erased meanwhile.
+_COPIED: Final = (
+    "encoder_id", "ranker", "scene_ids", "tile_ids", "scores", "similarities", "reasons", "searched", "estimated",
+    "route", "cache_key", "computed_at",
+)  # fmt: skip
+_COPY: Final = f"""
+INSERT INTO search_ranking (id, query_id, cut_to, dropped_ranks, took_ms, created_at, {", ".join(_COPIED)})
+SELECT gen_random_uuid(), %s, 0, '{{}}', jsonb_build_object('encode', 0, 'retrieve', 0, 'rank', 0, 'total', %s::float),
+    statement_timestamp(), {", ".join(_COPIED)}
+FROM search_ranking WHERE id = %s RETURNING id
+"""
+
+
+def _take_over(source_id: object, user: User, request: SearchRequest, channel: str, begun: float) -> Ranking | None:
+    """Store a known answer as this person's own; None if it was erased meanwhile."""
+    with transaction.atomic():
+        source = Query.objects.filter(rankings=source_id).first()
+        if source is None:
+            return None
+        query = Query(
+            user=user,
+            text=request.text,
+            translation=source.translation,
+            untranslated=source.untranslated,
+            translated=_translation_kept(source.translated_id),
+            filters=request.filters(),
+            parsed=source.parsed,
+            channel=channel,
+            vector=_vector_kept(source.vector_id),
+        )
+        query.full_clean(exclude=["user", "vector", "translated"])
+        query.save()
+        with connection.cursor() as cursor:
+            cursor.execute(_COPY, [query.pk, round(_MS * (perf_counter() - begun), 2), source_id])
+            row = cursor.fetchone()
+        if row is None:
+            query.delete()
+            return None
+    return ranking_get(user, row[0])
+
+
+def _vector_kept(pk: int | None) -> QueryVector | None:
     """Return the row, locked until the query points to it; None if somebody's erasure took it meanwhile."""
-    return QueryVector.objects.select_for_update(no_key=True).defer("vector").filter(pk=row.pk).first()
+    rows = QueryVector.objects.select_for_update(no_key=True).defer("vector")
+    return rows.filter(pk=pk).first() if pk is not None else None
 
 
-def _translation_kept(row: TranslatedText | None) -> TranslatedText | None:
+def _translation_kept(pk: int | None) -> TranslatedText | None:
     """Return the row, locked as the vector's is; None if there is none (any more)."""
-    return TranslatedText.objects.select_for_update(no_key=True).filter(pk=row.pk).first() if row else None
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * _MS, 2)
+    return TranslatedText.objects.select_for_update(no_key=True).filter(pk=pk).first() if pk is not None else None

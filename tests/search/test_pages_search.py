@@ -132,14 +132,18 @@ def test_later_pages_come_from_the_stored_ranking(user, collection):
     assert "all the results" in part
 
 
-def test_another_persons_ranking_is_not_there(user, collection):
+def test_a_link_somebody_sent_is_asked_anew_with_ones_own_eyes(user, collection):
     know_query("a harbour")
-    make_scene(collection)
+    make_scene(collection, title="Secret")
+    make_scene(make_collection("shared", visibility=Visibility.ALL_USERS), title="Shared")
     page(client_of(user), "/?q=a+harbour")
     ranking = Ranking.objects.get()
-    other = client_of(make_user())
-    page(other, f"/?q=a+harbour&ranking={ranking.pk}", status=404)
-    page(other, "/?q=a+harbour&ranking=nonsense", status=404)
+    other = make_user()
+    for address in (f"/?q=a+harbour&ranking={ranking.pk}", "/?q=a+harbour&ranking=nonsense"):
+        assert titles(page(client_of(other), address)) == ["Shared"]
+    assert Ranking.objects.visible_to(other).count() == 1
+    ranking.refresh_from_db()
+    assert (ranking.query.user, len(ranking.scene_ids)) == (user, 2)
 
 
 @pytest.mark.parametrize("number", ["0", "-3", "abc", "99", "9" * 40, "²"])

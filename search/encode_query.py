@@ -9,6 +9,7 @@ import json
 import threading
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from imagery.encoders.adapter import fingerprint
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable, UnsupportedLanguage
 from imagery.encoders.language import refuse_unreadable
-from imagery.encoders.texts import RULE_VERSION, TextVector, text_vector
+from imagery.encoders.texts import RULE_VERSION, TextVector, text_vectors
 from imagery.models import Encoder
 from imagery.services.adapters import texts_adapt
 from imagery.services.encoders import encoder_active
@@ -71,7 +72,7 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
     rows = QueryVector.objects.filter(encoder=encoder, recipe=recipe, text_sha256=digest)
     row = (rows.defer("vector") if kept is not None else rows).first()
     if kept is None:
-        kept = _half(TextVector(row.vector, tuple(row.parts)) if row is not None else _encode(normalised, encoder))
+        kept = _half(TextVector(row.vector, tuple(row.parts)) if row is not None else _encode([normalised], encoder)[0])
         _remember(key, kept)
     if row is None:
         defaults = {"text": normalised, "parts": list(kept.parts), "vector": kept.vector.tolist()}
@@ -79,6 +80,27 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
             encoder=encoder, recipe=recipe, text_sha256=digest, defaults=defaults
         )
     return EncodedQuery(vector=kept.vector, row=row)
+
+
+def parts_encode(*, texts: Sequence[str], encoder: Encoder) -> list[NDArray[np.float32]]:
+    """Return the unit vectors (dimension,) of parts of a query, those that are not known yet in one pass of the model.
+
+    They are kept in this process's memory only: nothing of a person's words stays in the database but the queries that
+    their history shows and erases. Raises as ``query_encode`` does.
+    """
+    recipe = query_recipe(encoder)
+    normalised = [query_text_normalise(text) for text in texts]
+    keys = [(encoder.pk, recipe, hashlib.sha256(text.encode()).hexdigest()) for text in normalised]
+    known = {key: kept for key in keys if (kept := _recall(key)) is not None}
+    missing = list({key: text for key, text in zip(keys, normalised, strict=True) if key not in known}.items())
+    for _key, text in missing:
+        _check_language(text, encoder)
+    if missing:
+        made = _encode([text for _key, text in missing], encoder)
+        for (key, _text), vector in zip(missing, made, strict=True):
+            known[key] = _half(vector)
+            _remember(key, known[key])
+    return [known[key].vector for key in keys]
 
 
 def text_tower_warm() -> None:
@@ -89,7 +111,7 @@ def text_tower_warm() -> None:
     """
     encoder = encoder_active()
     if encoder.kind == Encoder.Kind.BUILTIN:
-        _encode("satellite image", encoder)
+        _encode(["satellite image"], encoder)
 
 
 def query_vectors_forget() -> None:
@@ -105,20 +127,20 @@ def _check_language(text: str, encoder: Encoder) -> None:
         raise InvalidInput(error.message, code=error.code, field="text") from error
 
 
-def _encode(text: str, encoder: Encoder) -> TextVector:
+def _encode(texts: Sequence[str], encoder: Encoder) -> list[TextVector]:
     try:
-        encoded = text_vector(encoder_ready(encoder=encoder, text=True), text, prompts=encoder.prompts)
-        vector = texts_adapt(encoder=encoder, vectors=encoded.vector[np.newaxis])[0]
+        encoded = text_vectors(encoder_ready(encoder=encoder, text=True), texts, prompts=encoder.prompts)
+        vectors = texts_adapt(encoder=encoder, vectors=np.stack([each.vector for each in encoded]))
     except UnsupportedLanguage as error:
         raise InvalidInput(error.message, code=error.code, field="text") from error
     except (EncoderUnavailable, EncoderMismatch) as error:
         raise Unavailable(error.message, code=error.code) from error
-    if not np.isfinite(vector).all() or not vector.any():
+    if not (np.isfinite(vectors).all() and vectors.any(axis=1).all()):
         raise InvalidInput(
             _("The encoder %(name)s finds nothing it knows in this query. Use other words.") % {"name": encoder.name},
             field="text",
         )
-    return TextVector(vector, encoded.parts)
+    return [TextVector(vector, each.parts) for vector, each in zip(vectors, encoded, strict=True)]
 
 
 def _half(encoded: TextVector) -> TextVector:

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -18,13 +18,11 @@ from django.utils.translation import gettext as _
 from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
 from search.candidates import candidates_find
-from search.encode_query import query_encode
 from search.models import QueryVector
 from search.query import SearchRequest
 from search.ranking import (
     Geometry,
     RankedScenes,
-    RankQuery,
     StageSettings,
     candidates_rank,
     retrieval_vector,
@@ -32,7 +30,8 @@ from search.ranking import (
     stages_usable,
 )
 from search.second_look import cross_encoder_problem, cross_encoder_spec, look_again
-from search.translation import SearchWords, search_words
+from search.translation import SearchWords
+from search.understood import request_understand
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -63,7 +62,7 @@ class Ranker:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with.
+    """What a request is answered with. ``parsed`` is how its words were understood (``search.understood``).
 
     ``took_ms`` has encode, retrieve, rank and total in milliseconds, and second_look if there was one. ``final`` is
     False when that look ran out of time or could not be had: asked again, the order may be another.
@@ -72,6 +71,7 @@ class Answer:
     encoder: Encoder
     ranker: Ranker
     words: SearchWords
+    parsed: dict[str, Any]
     vector: QueryVector
     ranked: RankedScenes
     final: bool
@@ -96,28 +96,26 @@ def request_answer(
     """
     begun = perf_counter()
     ranker = ranker or ranker_of(encoder)
-    words = search_words(text=request.text, translation=request.translation, encoder=encoder)
-    encoded = query_encode(text=words.text, encoder=encoder)
-    query = RankQuery(vector=encoded.vector)
-    asked = retrieval_vector(query=query, geometry=ranker.geometry, settings=ranker.settings)
+    understood = request_understand(request=request, encoder=encoder, settings=ranker.settings)
+    query, settings = understood.query, understood.settings
+    asked = retrieval_vector(query=query, geometry=ranker.geometry, settings=settings)
     encoded_at = perf_counter()
     found = candidates_find(vector=asked, encoder=encoder, request=request, user=user, k=MOST_CANDIDATES)
     retrieved_at = perf_counter()
-    ranked = candidates_rank(
-        candidates=found, query=query, settings=ranker.settings, geometry=ranker.geometry, limit=limit
-    )
+    ranked = candidates_rank(candidates=found, query=query, settings=settings, geometry=ranker.geometry, limit=limit)
     ranked_at = perf_counter()
     look = None
-    if ranker.settings.cross_encoder.active:
+    if settings.cross_encoder.active:
         ranked, look = look_again(
-            ranked=ranked, candidates=found, text=words.text, user=user, stage=ranker.settings.cross_encoder
+            ranked=ranked, candidates=found, text=understood.words.text, user=user, stage=settings.cross_encoder
         )
     looked_at = perf_counter()
     return Answer(
         encoder=encoder,
         ranker=ranker,
-        words=words,
-        vector=encoded.row,
+        words=understood.words,
+        parsed=understood.parsed(),
+        vector=understood.encoded.row,
         ranked=ranked,
         final=look is None or look.final,
         searched=found.searched,

@@ -1,6 +1,7 @@
 """The parsed query: what a person or program asked for, checked once and used everywhere."""
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from imagery.querysets import SceneQuerySet
 from rsportal.errors import InvalidInput
 from search.filter_values import filters_parse
 from search.filters import SceneFilters
+from search.understanding import ClauseGiven, clauses_parse
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -24,27 +26,38 @@ _UNWANTED_CATEGORIES: Final = frozenset({"Cc", "Cs"})
 class SearchRequest(SceneFilters):
     """A validated search: words, and filters that narrow where they are looked for.
 
-    ``translation`` is the person's own wording to search for in place of ``text``.
+    ``translation`` is the person's own wording to search for in place of ``text``; ``clauses`` are the parts of the
+    query as the person wants them understood, empty when the portal is to find them.
     """
 
     text: str
     translation: str = ""
+    clauses: tuple[ClauseGiven, ...] = ()
 
     def scenes(self, user: "Viewer") -> SceneQuerySet:
         """Return the findable scenes that this person may see and that pass the filters."""
         return self.passing(Scene.objects.visible_to(user).findable())
 
 
-def search_request_parse(*, user: "Viewer", text: str, translation: str = "", **filters: Any) -> SearchRequest:
+def search_request_parse(
+    *,
+    user: "Viewer",
+    text: str,
+    translation: str = "",
+    clauses: Iterable[tuple[str, float | str]] = (),
+    **filters: Any,
+) -> SearchRequest:
     """Check what was asked and return it as a SearchRequest.
 
-    ``filters`` are those of ``search.filter_values.filters_parse``. Raises InvalidInput whose ``field`` is ``text``,
-    ``translation`` or that of a filter.
+    ``clauses`` are (text, weight) as in ``search.understanding.clauses_parse``, ``filters`` those of
+    ``search.filter_values.filters_parse``. Raises InvalidInput whose ``field`` is ``text``, ``translation``,
+    ``clauses`` or that of a filter.
     """
     passed = filters_parse(user=user, **filters)
     return SearchRequest(
         text=_text(text, "text"),
         translation=_text(translation, "translation") if translation.strip() else "",
+        clauses=clauses_parse(clauses),
         **asdict(passed),
     )
 

@@ -36,3 +36,19 @@ def text_vector(encoder: ImageTextEncoder, text: str, *, prompts: Sequence[str] 
         return TextVector(encoder.encode_texts(variants)[0])
     weights = [encoder.token_count(piece) for piece in pieces]
     return TextVector(combined(encoder.encode_texts(pieces), weights), tuple(pieces))
+
+
+def text_vectors(encoder: ImageTextEncoder, texts: Sequence[str], *, prompts: Sequence[str] = ()) -> list[TextVector]:
+    """Encode several texts as `text_vector` would each, in one pass of the model for all that need no splitting."""
+    variants = [prompted(text, prompts) for text in texts]
+    fits = [len(each) > 1 or encoder.token_count(each[0]) <= encoder.max_text_length for each in variants]
+    together = [variant for each, fit in zip(variants, fits, strict=True) if fit for variant in each]
+    rows = iter(encoder.encode_texts(together)) if together else iter(())
+    found = []
+    for text, each, fit in zip(texts, variants, fits, strict=True):
+        if not fit:
+            found.append(text_vector(encoder, text, prompts=prompts))
+            continue
+        own = np.stack([next(rows) for _ in each])
+        found.append(TextVector(own[0] if len(own) == 1 else combined(own, [1] * len(own))))
+    return found

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from search.ranking.clauses import clauses_step, without_step
 from search.ranking.explain import reasons_of
 from search.ranking.normalise import rows_corrected, target_corrected
 from search.ranking.pool import Asked, CandidateTiles, Pool, Step
@@ -113,5 +114,10 @@ def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return places
 
 
-STEPS: Final[list[tuple[str, Step]]] = [("normalise", normalise_step), ("windows", windows_step)]
+STEPS: Final[list[tuple[str, Step]]] = [
+    ("normalise", normalise_step),
+    ("clauses", clauses_step),
+    ("without", without_step),
+    ("windows", windows_step),
+]
 """The stages in their order; each has its on/off and weight in ``StageSettings`` under its name."""

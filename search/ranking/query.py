@@ -24,22 +24,26 @@ class RankClause:
 class RankRelation:
     """Where one thing of the query stands to another.
 
-    ``kind`` is ``left``, ``right``, ``above``, ``below``, ``near`` or ``between``; ``objects`` has one clause, for
-    ``between`` two.
+    ``kind`` is a ``search.understanding.RelationKind``; ``objects`` has one clause, for ``between`` perhaps two.
     """
 
     kind: str
     subject: RankClause
     objects: tuple[RankClause, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class RankQuery:
-    """A query as the stages read it. ``vector`` (d,) is the unit vector of the whole text."""
+    """A query as the stages read it. ``vector`` (d,) is the unit vector of the whole text.
+
+    ``stressed`` says that a person weighted the clauses: then they count, however few they are.
+    """
 
     vector: Vector
     clauses: tuple[RankClause, ...] = ()
     relations: tuple[RankRelation, ...] = ()
+    stressed: bool = False
 
 
 @dataclass(frozen=True)

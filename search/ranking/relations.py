@@ -1,7 +1,7 @@
 """Where one thing is, seen from another, on the tiles of a scene: the best pair of tiles that stand so.
 
-Pure functions on arrays. A tile is as likely to show a thing as its standardised score says; a pair of tiles is worth the
-lower of its two scores, and only pairs whose places fit count. Rows grow downwards and scenes are taken as they are
+Pure functions on arrays. A tile is as likely to show a thing as its standardised score says; a pair of tiles is worth
+the lower of its two scores, and only pairs whose places fit count. Rows grow downwards and scenes are taken as they are
 stored: above is towards the first row (north in a scene that is north up).
 """
 
@@ -98,7 +98,7 @@ def _between(places: Places, subject: Scores, one: Scores, two: Scores, *, same:
 
 
 def _surrounded(places: Places, subject: Scores, objects: tuple[Scores, ...]) -> Found | None:
-    """The subject's tile, and the best tile of what surrounds it in each quarter around it; two quarters may be empty."""
+    """The subject's tile, and the best tile of what surrounds it in each quarter around; two quarters may be empty."""
     around = np.max(np.stack(objects), axis=0)
     best: Found | None = None
     for tile in _best(subject):

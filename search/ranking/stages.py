@@ -42,6 +42,8 @@ class StageSettings:
 
     normalise: Stage = field(default_factory=Stage)
     clauses: Stage = field(default_factory=Stage)
+    attributes: Stage = field(default_factory=Stage)
+    without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
     relations: Stage = field(default_factory=Stage)
     diffuse: Stage = field(default_factory=Stage)
@@ -80,7 +82,8 @@ def stage_settings(*, kind: str, ranking: Mapping[str, Any]) -> StageSettings:
                 _("There is no ranking stage %(name)s. The stages are: %(known)s.")
                 % {"name": repr(name), "known": ", ".join(known)}
             )
-        chosen = replace(chosen, **{name: _changed(name, getattr(chosen, name), values)})
+        changed: dict[str, Any] = {name: _changed(name, getattr(chosen, name), values)}
+        chosen = replace(chosen, **changed)
     return chosen
 
 

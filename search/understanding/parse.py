@@ -83,6 +83,7 @@ def _plan(line: str, language: str, spoken: Sequence[Word], reading: Reading) ->
         text=line,
         language=language,
         whole=whole,
+        undenied=_whole(line, spoken, {at for at, word in enumerate(spoken) if word.mark == "minus"}),
         words=tuple(spoken[at].text for at in positions),
         clauses=clauses,
         negatives=negatives,

@@ -94,14 +94,16 @@ class Chip:
 class QueryPlan:
     """A text and how it was understood.
 
-    ``whole`` is the wording to look for as one piece: the text without what must not be there. Every one of ``words``
-    belongs to exactly one of ``clauses``, ``negatives`` and stressed ``attributes``, or stands in ``structure`` (places
-    of connecting words).
+    ``whole`` is the wording to look for as one piece: the text without what must not be there; ``undenied`` lacks only
+    what was marked with a minus sign, for rankings that do not use negations found by the grammar. Every one of
+    ``words`` belongs to exactly one of ``clauses``, ``negatives`` and stressed ``attributes``, or stands in
+    ``structure`` (places of connecting words).
     """
 
     text: str
     language: str
     whole: str
+    undenied: str = ""
     words: tuple[str, ...] = ()
     clauses: tuple[Clause, ...] = ()
     negatives: tuple[Clause, ...] = ()

@@ -1,0 +1,140 @@
+"""From a request to what is ranked against: the plan of its words, and the vectors of the parts that count."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imagery.models import Encoder
+from rsportal.errors import InvalidInput
+from search.encode_query import EncodedQuery, parts_encode, query_encode
+from search.query import SearchRequest
+from search.ranking.query import RankClause, RankQuery, RankRelation
+from search.ranking.stages import Stage, StageSettings
+from search.translation import SearchWords, search_words
+from search.understanding import ChipKind, QueryPlan, chips_of, plan_check, plan_of, relation_read
+from search.understanding.plan import LIKE_ANY, Clause, Relation
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A request as it is ranked.
+
+    ``words`` are what is encoded as a whole, ``encoded`` their vector. ``settings`` are the encoder's, with the stages
+    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do.
+    """
+
+    plan: QueryPlan
+    words: SearchWords
+    encoded: EncodedQuery
+    query: RankQuery
+    settings: StageSettings
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the plan as it is kept with the query: its parts, and which of them count in this ranking."""
+        used = {clause.text for clause in self.query.clauses}
+        related = {(each.kind, each.subject.text) for each in self.query.relations}
+        counts = {
+            ChipKind.CLAUSE: lambda chip: True,
+            ChipKind.WITHOUT: lambda chip: chip.text in used,
+            ChipKind.ATTRIBUTE: lambda chip: chip.text in used,
+            ChipKind.RELATION: lambda chip: (
+                (each := relation_read(chip.text)) is not None and (each.kind.value, each.subject) in related
+            ),
+        }
+        return {
+            "whole": self.plan.whole,
+            "clauses": [
+                {"kind": chip.kind.value, "text": chip.text, "weight": chip.weight, "counts": counts[chip.kind](chip)}
+                for chip in chips_of(self.plan)
+            ],
+        }
+
+
+def request_understand(*, request: SearchRequest, encoder: Encoder, settings: StageSettings) -> Understood:
+    """Return what a request is ranked against under the ``settings`` of its encoder.
+
+    Raises InvalidInput (field ``text`` or ``clauses``) for a query of nothing but things that must not be there, of too
+    many marked parts, or in a language that the encoder does not read.
+    """
+    plan = plan_of(request.translation or request.text, request.clauses)
+    if not request.clauses:
+        plan = _used(plan, settings)
+        plan_check(plan)
+    words = _words(plan, request, encoder)
+    encoded = query_encode(text=words.text, encoder=encoder)
+    (wanted, stressed), denied = _clauses(plan, settings), plan.negatives
+    relations = [each for each in plan.relations if settings.relations.active or each.explicit]
+    settings = replace(
+        settings,
+        clauses=_needed(settings.clauses, bool(wanted), StageSettings().clauses),
+        without=_needed(settings.without, bool(denied), StageSettings().without),
+        relations=_needed(settings.relations, bool(relations), StageSettings().relations),
+    )
+    things = [Clause(text, explicit=each.explicit) for each in relations for text in _things(each)]
+    known = _encoded((*wanted, *denied, *things), encoder)
+    query = RankQuery(
+        vector=encoded.vector,
+        clauses=tuple(
+            replace(known[each.text], weight=each.weight) for each in (*wanted, *denied) if each.text in known
+        ),
+        relations=tuple(
+            RankRelation(each.kind.value, known[each.subject], tuple(known[text] for text in each.objects), each.weight)
+            for each in relations
+            if all(text in known for text in _things(each))
+        ),
+        stressed=stressed,
+    )
+    return Understood(plan=plan, words=words, encoded=encoded, query=query, settings=settings)
+
+
+def _used(plan: QueryPlan, settings: StageSettings) -> QueryPlan:
+    """Return the plan without negations of the grammar when they do not count: then they stay in the text."""
+    if settings.without.active or all(each.explicit for each in plan.negatives):
+        return plan
+    return replace(plan, whole=plan.undenied, negatives=tuple(each for each in plan.negatives if each.explicit))
+
+
+def _words(plan: QueryPlan, request: SearchRequest, encoder: Encoder) -> SearchWords:
+    if plan.whole in ("", plan.text):
+        return search_words(text=request.text, translation=request.translation, encoder=encoder)
+    if request.translation:
+        words = search_words(text=request.text, translation=plan.whole, encoder=encoder)
+        return replace(words, translation=request.translation)
+    return search_words(text=plan.whole, encoder=encoder)
+
+
+def _clauses(plan: QueryPlan, settings: StageSettings) -> tuple[list[Clause], bool]:
+    """Return the clauses that count beside the whole, and whether because somebody weighted one."""
+    told = [Clause(each.phrase, each.weight, explicit=True) for each in plan.attributes if each.weight]
+    if told or any(each.weight != LIKE_ANY for each in plan.clauses):
+        return [*(plan.clauses if len(plan.clauses) > 1 else ()), *told], True
+    found = list(plan.clauses) if settings.clauses.active and len(plan.clauses) > 1 else []
+    if settings.attributes.active:
+        found += [Clause(each.phrase, settings.attributes.weight) for each in plan.attributes]
+    return found, False
+
+
+def _needed(stage: Stage, needed: bool, default: Stage) -> Stage:
+    if not needed or stage.active:
+        return stage
+    return replace(stage, on=True, weight=stage.weight or default.weight)
+
+
+def _encoded(clauses: Iterable[Clause], encoder: Encoder) -> dict[str, RankClause]:
+    """Encode clauses in one batch, by their texts; without those that the grammar found and nobody can translate."""
+    wanted: dict[str, tuple[Clause, str]] = {}
+    for clause in clauses:
+        try:
+            wanted.setdefault(clause.text, (clause, search_words(text=clause.text, encoder=encoder).text))
+        except InvalidInput:
+            if clause.explicit:
+                raise
+    vectors = parts_encode(texts=[words for _clause, words in wanted.values()], encoder=encoder) if wanted else []
+    return {
+        clause.text: RankClause(clause.text, vector, clause.weight)
+        for (clause, _words), vector in zip(wanted.values(), vectors, strict=True)
+    }
+
+
+def _things(relation: Relation) -> Iterable[str]:
+    return (relation.subject, *relation.objects)

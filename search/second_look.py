@@ -15,9 +15,7 @@ import structlog
 from django.conf import settings
 from numpy.typing import NDArray
 
-from imagery.encoders.checkpoint import is_local
 from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, describe
-from imagery.encoders.hub import is_offline
 from imagery.encoders.runtime.towers import has_bfloat16
 from imagery.tile_pictures import TilePictures
 from imagery.tiling import TileWindow
@@ -135,11 +133,10 @@ def cross_encoder_spec() -> CrossEncoderSpec | None:
 def cross_encoder_problem() -> str:
     """Return why the configured model cannot be used, "" if nothing is known against it or none is configured.
 
-    Looks at the small files only: a pinned checksum is compared when the weights are loaded. A hub id that may still
-    be fetched is not asked for.
+    Looks at the small files only: a pinned checksum is compared when the weights are loaded.
     """
     spec = cross_encoder_spec()
-    if spec is None or not (is_local(spec.source) or is_offline()):
+    if spec is None:
         return ""
     try:
         describe(spec)

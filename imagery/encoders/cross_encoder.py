@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import registry
+from . import hub, registry
 from .base import EncoderKind, EncoderSpec
-from .checkpoint import folder
+from .checkpoint import folder, is_local
 from .clip import quiet_transformers
 from .errors import EncoderMismatch, EncoderUnavailable
 from .runtime import idle
@@ -33,6 +33,8 @@ _MODEL_TYPES: Final = ("blip",)
 _DEFAULT_IMAGE_SIZE: Final = 384  # pixels; transformers' own for a BLIP whose files leave it out
 _DEFAULT_TEXT_LENGTH: Final = 512  # tokens
 _DTYPES: Final = ("float32", "bfloat16")
+_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
+_NEEDED: Final = ("config.json", "*.safetensors")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class CrossEncoderFacts:
 
 
 def describe(spec: CrossEncoderSpec) -> CrossEncoderFacts:
-    """Whether the files are there, and what config.json says; needs no torch and reads no weights.
+    """Whether the files are there, and what config.json says; needs no torch, reads no weights, makes no request.
 
     Raises EncoderUnavailable if a file is missing or unreadable, EncoderMismatch for a model of another kind.
     """
@@ -80,8 +82,18 @@ def describe(spec: CrossEncoderSpec) -> CrossEncoderFacts:
     )
 
 
-def checkpoint_folder(spec: CrossEncoderSpec) -> Path:
-    """The folder with the files; a hub id is fetched only when the network is allowed. Raises EncoderUnavailable."""
+def checkpoint_folder(spec: CrossEncoderSpec, *, fetch: bool = False) -> Path:
+    """The folder with the files; those of a hub id are in the local cache, or fetched there if ``fetch`` allows it.
+
+    A search never fetches: whoever waits for it would wait for a gigabyte. Raises EncoderUnavailable.
+    """
+    known = is_local(spec.source) or hub.is_cached(spec.source, spec.revision, patterns=_FILES, needs=_NEEDED)
+    if not known and not fetch:
+        named = f"{spec.source} at {spec.revision}" if spec.revision else spec.source
+        raise EncoderUnavailable(
+            f"The matching model {named} is not in the local cache: fetch it with “RSPORTAL_HF_OFFLINE=0 manage.py "
+            "second_look”, or give the folder of its files."
+        )
     try:
         return folder(spec.files, weights=True)
     except EncoderUnavailable as error:

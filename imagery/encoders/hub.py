@@ -73,6 +73,12 @@ def snapshot(source: str, revision: str, *, patterns: Sequence[str], needs: Sequ
         raise _refusal(source, revision, error) from error
 
 
+def is_cached(source: str, revision: str, *, patterns: Sequence[str], needs: Sequence[str]) -> bool:
+    """Whether ``snapshot`` would find everything in the local cache. Makes no request. Raises EncoderUnavailable."""
+    path = _cached(source, revision, patterns=patterns)
+    return path is not None and all(any(path.glob(pattern)) for pattern in needs)
+
+
 def _cached(source: str, revision: str, *, patterns: Sequence[str]) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError

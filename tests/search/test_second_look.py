@@ -1,13 +1,16 @@
 """The second look reorders the first hits by a real cross-encoder, within its time, and never stops a search."""
 
 import itertools
+import re
 import threading
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.conf import settings as portal
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
@@ -344,3 +347,16 @@ def test_the_instance_is_one_a_process(settings, blip):
     model = cross_encoder()
     assert model is not None and model is cross_encoder() and model.idle_seconds == 60.0
     assert model.facts.image_size == IMAGE_SIZE
+
+
+def test_the_command_tells_what_the_model_costs(settings, blip, tmp_path):
+    with pytest.raises(CommandError, match="set RSPORTAL_CROSS_ENCODER"):
+        call_command("second_look")
+    settings.CROSS_ENCODER = str(blip)
+    out = StringIO()
+    call_command("second_look", stdout=out)
+    assert CrossEncoder(CrossEncoderSpec(str(blip))).checksum() in out.getvalue()
+    assert re.search(r"32 px on cpu in float32: [\d,]+ ms a picture", out.getvalue())
+    settings.CROSS_ENCODER_CHECKSUM = "0" * 64
+    with pytest.raises(CommandError, match="not the one that was set"):
+        call_command("second_look", stdout=out)

@@ -1,6 +1,7 @@
 """Scores of pairs are those of plain transformers code; the files are pinned, loaded late and dropped when idle."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, describe
+from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, checkpoint_folder, describe
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
+from tests.hub_server import commit_of, hub_server
 from tests.images import gradient
 from tests.itm_checkpoint import IMAGE_SIZE, blip_checkpoint
 
@@ -106,8 +108,33 @@ def test_what_is_missing_is_named(blip, tmp_path, monkeypatch):
         describe(CrossEncoderSpec(str(copy)))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(EncoderUnavailable, match="matching model example/itm at main is not in the local cache"):
+    with pytest.raises(EncoderUnavailable, match=r"example/itm at main is not in the local cache: .*second_look"):
         describe(CrossEncoderSpec("example/itm", "main"))
+    with pytest.raises(EncoderUnavailable, match="matching model example/itm at main is not in the local cache and HF"):
+        checkpoint_folder(CrossEncoderSpec("example/itm", "main"), fetch=True)
+
+
+def test_a_hub_id_is_fetched_only_on_demand_and_then_known(blip, tmp_path):
+    program = (
+        "import sys; from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec as S, checkpoint_folder;"
+        "from imagery.encoders.errors import EncoderUnavailable\n"
+        "spec = S('someone/itm', sys.argv[1])\n"
+        "try:\n    print(CrossEncoder(spec).checksum())\n"
+        "except EncoderUnavailable as error:\n    print(error.message)\n"
+        "checkpoint_folder(spec, fetch=True)\nprint(CrossEncoder(spec).checksum())"
+    )
+    with hub_server("someone/itm", {"main": blip}) as hub:
+        done = subprocess.run(
+            [sys.executable, "-c", program, commit_of(blip)],
+            cwd=Path(__file__).parents[3],
+            env={**os.environ, **hub.environment(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    refused, known = done.stdout.splitlines()
+    assert "not in the local cache" in refused
+    assert known == CrossEncoder(CrossEncoderSpec(str(blip))).checksum()
 
 
 def test_other_models_are_refused(blip, tmp_path, pictures):

@@ -13,7 +13,9 @@ from bench.search_hand import HandCase
 
 MOST = 1_000
 CORRELATED = ("synthetic-disasters", "synthetic-mountains")
-SHARES = {"0.07 %": 0.0007, "1 %": 0.01, "5 %": 0.05, "95 %": 0.95}
+RARE = "kompsat-3a"
+"""The platform of 0.07 % of the scenes."""
+SHARES = {"1 %": 0.01, "5 %": 0.05, "95 %": 0.95}
 
 
 @dataclass
@@ -39,12 +41,13 @@ class Case:
         """Return the address of the search page for this text and filter."""
         asked = {"start": "start", "end": "end"}
         pairs = [("q", text), *(("collection", slug) for slug in self.request.get("collections", ()))]
+        pairs += [("platform", name) for name in self.request.get("platform", ())]
         pairs += [(name, self.request[key].isoformat()) for name, key in asked.items() if key in self.request]
         return f"/?{urlencode(pairs)}"
 
 
 def cases_make(tile_ids: NDArray[np.int64], query_classes: NDArray[np.int64]) -> list[Case]:
-    """Return no filter, the four shares (by date, which nothing shown depends on), and one about what is asked for."""
+    """Return no filter, four shares (platform and dates, which nothing shown depends on), one about what is asked."""
     from bench.search_archive import SEARCHER
     from imagery.models import Collection, Scene, Tile
     from imagery.synthetic.scenes import COLLECTIONS, home_collections
@@ -52,7 +55,7 @@ def cases_make(tile_ids: NDArray[np.int64], query_classes: NDArray[np.int64]) ->
 
     user = User.objects.get(username=SEARCHER)
     visible = dict(Collection.objects.visible_to(user).values_list("slug", "pk"))
-    fields = ("pk", "collection_id", "datetime", "start_datetime", "end_datetime")
+    fields = ("pk", "collection_id", "datetime", "start_datetime", "end_datetime", "platform")
     scenes = {row[0]: row[1:] for row in Scene.objects.filter(status="ready").values_list(*fields).iterator(50_000)}
     of_tile = dict(Tile.objects.values_list("pk", "scene_id").iterator(50_000))
     facts = [scenes[of_tile[int(tile)]] for tile in tile_ids]
@@ -60,14 +63,18 @@ def cases_make(tile_ids: NDArray[np.int64], query_classes: NDArray[np.int64]) ->
     first = np.array([_seconds(fact[1] or fact[2]) for fact in facts])
     last = np.array([_seconds(fact[1] or fact[3]) for fact in facts])
     seen = np.isin(collections, list(visible.values()))
-    everyone = HandCase(collections=list(visible.values()))
+    everyone = list(visible.values())
+    rare = seen & np.array([fact[4] == RARE for fact in facts])
     numbers = list(range(len(query_classes)))
-    cases = [Case("none", {}, everyone, seen, numbers)]
+    cases = [
+        Case("none", {}, HandCase(everyone), seen, numbers),
+        Case("0.07 %", {"platform": (RARE,)}, HandCase(everyone, platform=RARE), rare, numbers),
+    ]
     for name, share in SHARES.items():
         start, end = _days(first[seen], share)
         moments = (datetime.combine(start, time.min, tzinfo=UTC), datetime.combine(end, time.max, tzinfo=UTC))
         passes = seen & (last >= moments[0].timestamp()) & (first <= moments[1].timestamp())
-        hand = HandCase(list(visible.values()), *moments)
+        hand = HandCase(everyone, *moments)
         cases.append(Case(name, {"start": start, "end": end}, hand, passes, numbers))
     wanted = [visible[slug] for slug in CORRELATED]
     passes = np.isin(collections, wanted)

@@ -16,18 +16,19 @@ _STATEMENT = """
 SELECT e.tile_id, t.scene_id, t.level, t.x, t.y, t.width, t.height,
        {distance} AS distance, e.vector
 FROM {table} e JOIN imagery_tile t ON t.id = e.tile_id JOIN imagery_scene s ON s.id = t.scene_id
-WHERE s.status = 'ready' AND s.collection_id = ANY(%(collections)s){dates}
+WHERE s.status = 'ready' AND s.collection_id = ANY(%(collections)s){filters}
 ORDER BY distance LIMIT %(k)s
 """
 
 
 @dataclass(frozen=True)
 class HandCase:
-    """What is filtered by: ids of the collections, and the moments between which a scene was taken, or None."""
+    """What is filtered by: ids of the collections, the moments between which a scene was taken or None, a platform."""
 
     collections: Sequence[int]
     start: Any = None
     end: Any = None
+    platform: str = ""
 
 
 class HandWritten:
@@ -48,10 +49,12 @@ class HandWritten:
         # The portal's rule: a scene of a period passes when the period meets the wanted one.
         dates = " AND (s.datetime >= %(start)s OR s.end_datetime >= %(start)s)" if case.start else ""
         dates += " AND (s.datetime <= %(end)s OR s.start_datetime <= %(end)s)" if case.end else ""
-        statement = _STATEMENT.format(distance=distance, table=self._table, dates=dates)
+        filters = dates + (" AND s.platform = %(platform)s" if case.platform else "")
+        statement = _STATEMENT.format(distance=distance, table=self._table, filters=filters)
         literal = "[" + ",".join(map(str, query.tolist())) + "]"
         values = {
             "query": literal, "k": k, "collections": list(case.collections), "start": case.start, "end": case.end,
+            "platform": case.platform,
         }  # fmt: skip
         with self._connection.transaction(), self._connection.cursor(binary=True) as cursor:
             if not self._exact:

@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from typing import Any
@@ -29,8 +30,8 @@ from bench.search_hand import HandWritten  # noqa: E402
 
 RECALLS = (10, 20, 100, 1_000)
 CLIENTS = (1, 4, 16)
-HTTP_REQUESTS = {1: 10, 4: 20, 16: 64}
-THREADS = 8  # as `manage.py serve`
+REQUESTS_A_QUERY = {1: 1.0, 4: 2.0, 16: 6.4}
+"""HTTP requests a round and filter, by clients, for each query that the candidates are measured with."""
 START_SECONDS = 60
 
 
@@ -211,7 +212,8 @@ class Measurement:
         for case in self.cases:
             fresh = iter(case.queries[self.each * self.rounds :][number :: self.rounds])
             for clients in CLIENTS:
-                texts = [query_text(query) for query, _ in zip(fresh, range(HTTP_REQUESTS[clients]), strict=False)]
+                count = max(clients, round(REQUESTS_A_QUERY[clients] * self.each))
+                texts = [query_text(query) for query in islice(fresh, count)]
                 asked = {**server, "clients": clients, "paths": [case.path(text) for text in texts]}
                 done = subprocess.run(
                     [sys.executable, "-m", "bench.search_http"],
@@ -270,7 +272,7 @@ def _server(user: Any) -> Iterator[dict[str, Any]]:
     from django.conf import settings
     from django.test import Client
 
-    from rsportal.management.commands.serve import gunicorn_command
+    from rsportal.management.commands.serve import WEB_THREADS, gunicorn_command
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -278,7 +280,7 @@ def _server(user: Any) -> Iterator[dict[str, Any]]:
     client = Client()
     client.force_login(user, backend="rsportal.accounts.backends.CaseInsensitiveModelBackend")
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
-    command = gunicorn_command(host="127.0.0.1", port=port, threads=THREADS)
+    command = gunicorn_command(host="127.0.0.1", port=port, threads=WEB_THREADS)
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT)
     try:
         deadline = monotonic() + START_SECONDS

@@ -17,6 +17,8 @@ from rsportal.processes.together import Together
 _TICK_SECONDS: Final = 0.3
 _WORKER_GRACE_SECONDS: Final = 8.0
 _GRACE_SECONDS: Final = 15.0
+WEB_THREADS: Final = 8
+"""Requests served at once, each with a database connection of its own; more clients than that wait their turn."""
 
 
 def port_check(host: str, port: int) -> None:
@@ -41,7 +43,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--threads", type=int, default=8, help="requests served at once (%(default)s)")
+        parser.add_argument("--threads", type=int, default=WEB_THREADS, help="requests served at once (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]

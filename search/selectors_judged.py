@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, IntegerField, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from imagery.models import Collection
 from rsportal.errors import InvalidInput
 from search.models import JudgedQuery, JudgedSet, RankingRun, RelevanceJudgement
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def judged_sets_list(user: Viewer) -> QuerySet[Any]:
     """Return the sets this person may see, each with ``query_count``, ``judgement_count`` (of scenes that they may
-    see) and ``last_run`` (when; of runs that they may see)."""
+    see), ``last_run`` (when; of runs that they may see) and ``scope_seen`` (whether they may see its collection)."""
     queries = JudgedQuery.objects.filter(judged_set=OuterRef("pk"))
     judgements = RelevanceJudgement.objects.visible_to(user).filter(query__judged_set=OuterRef("pk"))
     runs = RankingRun.objects.visible_to(user).filter(judged_set=OuterRef("pk")).order_by().values("judged_set")
@@ -28,6 +29,7 @@ def judged_sets_list(user: Viewer) -> QuerySet[Any]:
             query_count=_count(queries, "judged_set"),
             judgement_count=_count(judgements, "query__judged_set"),
             last_run=Subquery(runs.annotate(last=Max("created_at")).values("last")),
+            scope_seen=Exists(Collection.objects.visible_to(user).filter(pk=OuterRef("collection"))),
         )
     )
     return rows

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from imagery.models import Collection, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
-from search.models import Event, Impression, Query, Ranking
+from search.models import Event, Impression, JudgedQuery, JudgedSet, Query, Ranking, RankingRun
 from tests.world import SHARED_TEXT, Holding
 
 
@@ -216,6 +216,8 @@ CASES: dict[str, Make] = {
         autocomplete("imagery", "scene", "collection"),
         autocomplete("imagery", "collectionmember", "user"),
         autocomplete("search", "query", "user"),
+        autocomplete("search", "judgedset", "collection"),
+        autocomplete("search", "judgedquery", "judged_set"),
     ),
     "admin:imagery_encoder_register": page("admin:imagery_encoder_register", post={"name": "", "kind": "transformers"}),
     "admin:imagery_encoder_step": both(
@@ -232,6 +234,26 @@ CASES: dict[str, Make] = {
     "admin:search_encoder_stages": page(
         "admin:search_encoder_stages", args=lambda _h: [1], post={"ranking": '{"diffuse": {"on": false}}'}
     ),
+    "admin:search_judged_start": page("admin:search_judged_start", args=lambda h: [h.judged_set_id]),
+    "admin:search_judged_judge": page(
+        "admin:search_judged_judge",
+        args=lambda h: [h.judged_set_id, h.judged_query_id],
+        post=lambda h: {"scene": str(h.scene_id), "grade": "1"},
+    ),
+    "admin:search_judged_import": page(
+        "admin:search_judged_import",
+        args=lambda h: [h.judged_set_id],
+        post=lambda h: {"lines": "taken over", "docids": "uuid", "class_property": "class"},
+    ),
+    "admin:search_judged_export": both(
+        page("admin:search_judged_export", args=lambda h: [h.judged_set_id, "topics"]),
+        page("admin:search_judged_export", args=lambda h: [h.judged_set_id, "qrels"]),
+        page("admin:search_judged_export", args=lambda h: [h.judged_set_id, "everything"]),
+    ),
+    "admin:search_judged_runs": both(
+        page("admin:search_judged_runs", args=lambda h: [h.judged_set_id], post={"configurations": "nowhere"}),
+        page("admin:search_judged_runs", args=lambda h: [h.judged_set_id], query=lambda h: {"run": h.run_id}),
+    ),
     "admin:jsi18n": page("admin:jsi18n"),
     "admin:app_list": both(
         page("admin:app_list", args=lambda _h: ["imagery"]), page("admin:app_list", args=lambda _h: ["search"])
@@ -246,6 +268,9 @@ _ADMIN_KEYS: dict[type[Model], Callable[[Holding], Any]] = {
     Ranking: lambda h: h.ranking_id,
     Impression: lambda h: h.impression_id,
     Event: lambda h: h.event_id,
+    JudgedSet: lambda h: h.judged_set_id,
+    JudgedQuery: lambda h: h.judged_query_id,
+    RankingRun: lambda h: h.run_id,
     User: lambda h: h.owner_id,
     ApiToken: lambda h: h.token_key,
 }

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from imagery.models import Collection, CollectionMember, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
-from search.models import Event, Query
+from search.models import Event, JudgedQuery, JudgedSet, Query, RankingRun, RelevanceJudgement
 from tests.every_url_cases import CASES, Ask, Make, admin_case
 from tests.factories import picture
 from tests.world import GHOST, SHARED_TEXT, Holding, World, make_world
@@ -66,6 +66,10 @@ def snapshot() -> list[Any]:
         list(IngestJob.objects.order_by("pk").values("pk", "state", "attempts")),
         list(Query.objects.exclude(text=SHARED_TEXT).order_by("pk").values("pk", "text")),
         list(Event.objects.order_by("pk").values("pk", "kind")),
+        list(JudgedSet.objects.order_by("pk").values("pk", "name", "sharing")),
+        list(JudgedQuery.objects.order_by("pk").values("pk", "text")),
+        list(RelevanceJudgement.objects.order_by("pk").values("pk", "grade")),
+        list(RankingRun.objects.order_by("pk").values("pk")),
         list(ApiToken.objects.order_by("pk").values("pk")),
         list(Encoder.objects.order_by("pk").values("pk", "state")),
         list(User.objects.order_by("pk").values("pk", "username", "is_staff", "is_superuser")),

@@ -13,7 +13,8 @@ from imagery.models import Asset, IngestJob
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
-from search.models import Event
+from search.judged.measures import MEASURES, PRECISION_POINTS, RECALL_POINTS
+from search.models import Event, JudgedQuery, JudgedSet, RankingRun, RelevanceJudgement
 from search.tokens import token_issue
 from tests.factories import know_query, make_collection, make_event, make_scene, make_user
 from tests.staff import make_curator
@@ -41,6 +42,9 @@ class Holding:
     event_id: int
     hit_token: str
     token_key: str
+    judged_set_id: int
+    judged_query_id: int
+    run_id: int
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -65,6 +69,9 @@ GHOST = Holding(
     event_id=2_000_000_000,
     hit_token="nowhere",
     token_key="nowhere",
+    judged_set_id=2_000_000_000,
+    judged_query_id=2_000_000_000,
+    run_id=2_000_000_000,
 )
 """Keys of things that do not exist: what is hidden must answer like them."""
 
@@ -93,7 +100,8 @@ class World:
 def make_holding(
     owner: User, word: str, *, visibility: str = Visibility.PRIVATE, viewers: tuple[User, ...] = ()
 ) -> Holding:
-    """Give a person a collection with a scene (and its files), jobs, a search with a click, and an API token."""
+    """Give a person a collection with a scene (and its files), jobs, a search with a click, an API token, and a judged
+    query set with a judgement and a run."""
     collection = make_collection(
         f"{word}-bays", owner=owner, title=f"{word.title()} bays", description=f"About {word}.",
         attribution=f"{word} office", visibility=visibility, viewers=viewers, license="CC-BY-4.0",
@@ -118,6 +126,20 @@ def make_holding(
     ranking.query.text = f"{word} at dusk"
     ranking.query.save()
     token, _plain = token_create(user=owner, name=f"{word} script", days=1)
+    judged_set = JudgedSet.objects.create(
+        owner=owner, name=f"{word}-queries", description=f"About {word}.", collection=collection, sharing="judge"
+    )
+    query = JudgedQuery.objects.create(judged_set=judged_set, key="1", text=SHARED_TEXT, scene_class=f"{word} class")
+    RelevanceJudgement.objects.create(query=query, scene=scene, grade=2, judged_by=owner)
+    run = RankingRun.objects.create(
+        judged_set=judged_set, user=owner, collection=collection, configuration=f"{word}:windows=on",
+        scores={"1": {**dict.fromkeys(MEASURES, 0.5), "relevant": 1, "group": "query 1"}},
+        summary={
+            "queries": 1, "unanswered": 0, "unjudged": 0, "groups": 1, "languages": {},
+            "measures": {name: [0.5, 0.5, 0.5] for name in MEASURES},
+            "precision": [[0.5, 0.5, 0.5]] * len(PRECISION_POINTS), "recall": [[0.5, 0.5, 0.5]] * len(RECALL_POINTS),
+        },
+    )  # fmt: skip
     return Holding(
         word=word,
         owner_id=owner.pk,
@@ -134,6 +156,9 @@ def make_holding(
         event_id=event.pk,
         hit_token=token_issue(impression_id=event.impression_id, user_id=owner.pk),
         token_key=token.token_key,
+        judged_set_id=judged_set.pk,
+        judged_query_id=query.pk,
+        run_id=run.pk,
     )
 
 

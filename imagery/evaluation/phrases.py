@@ -1,6 +1,6 @@
 """Judged phrases from a JSON Lines file, one object a line: {"text", "language", "class"}, and how they are found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,9 +50,21 @@ class LanguageScores:
 
 def phrases_read(path: Path) -> tuple[list[Phrase], list[BadLine]]:
     """The phrases of a file and its bad lines. Raises InvalidInput (field ``queries``) if there is no phrase."""
+    found, bad = phrases_parse(json_lines(path, field="queries"))
+    if not found:
+        first = f" Line {bad[0].number}: {bad[0].reason}." if bad else " It is empty."
+        raise InvalidInput(
+            f'{path} has no usable line; each must be an object with "text", "language" and "class".{first}',
+            field="queries",
+        )
+    return found, bad
+
+
+def phrases_parse(lines: Iterable[tuple[int, str]]) -> tuple[list[Phrase], list[BadLine]]:
+    """The phrases of lines (number, text), and the bad ones."""
     found: list[Phrase] = []
     bad: list[BadLine] = []
-    for number, line in json_lines(path, field="queries"):
+    for number, line in lines:
         try:
             row = json_object(line)
             text, language, scene_class = (json_text(row, name, needed=True) for name in ("text", "language", "class"))
@@ -61,12 +73,6 @@ def phrases_read(path: Path) -> tuple[list[Phrase], list[BadLine]]:
         else:
             assert text is not None and language is not None and scene_class is not None
             found.append(Phrase(text=text, language=language, scene_class=scene_class))
-    if not found:
-        first = f" Line {bad[0].number}: {bad[0].reason}." if bad else " It is empty."
-        raise InvalidInput(
-            f'{path} has no usable line; each must be an object with "text", "language" and "class".{first}',
-            field="queries",
-        )
     return found, bad
 
 

@@ -1,8 +1,20 @@
-"""The feedback log in the administration: read-only, and never a person's words to another curator."""
+"""Searching in the administration: the feedback log (read-only, and never a person's words to another curator) and the
+judged query sets that rankings are measured on."""
 
 from search.admin.event import EventAdmin
 from search.admin.impression import ImpressionAdmin
+from search.admin.judged_query import JudgedQueryAdmin
+from search.admin.judged_set import JudgedSetAdmin
 from search.admin.query import QueryAdmin
 from search.admin.ranking import RankingAdmin
+from search.admin.ranking_run import RankingRunAdmin
 
-__all__ = ["EventAdmin", "ImpressionAdmin", "QueryAdmin", "RankingAdmin"]
+__all__ = [
+    "EventAdmin",
+    "ImpressionAdmin",
+    "JudgedQueryAdmin",
+    "JudgedSetAdmin",
+    "QueryAdmin",
+    "RankingAdmin",
+    "RankingRunAdmin",
+]

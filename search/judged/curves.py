@@ -80,7 +80,7 @@ def precision_plot(runs: Sequence[RankingRun]) -> Plot:
         scale=linear(0.0, 1.0, LEFT, RIGHT),
         x_ticks=[Tick(linear(0.0, 1.0, LEFT, RIGHT)(at), f"{at:g}") for at in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)],
         title=_("Precision and recall"),
-        description=_("Interpolated precision at eleven recalls, with 95 % intervals; higher is better."),
+        description=_("Interpolated precision at eleven recalls, with intervals (95 %); higher is better."),
         x_label=_("recall"),
         y_label=_("precision"),
     )
@@ -97,7 +97,7 @@ def recall_plot(runs: Sequence[RankingRun]) -> Plot:
         scale=scale,
         x_ticks=[Tick(scale(at), f"{at:,}") for at in (1, 10, 100, 1_000)],
         title=_("Recall among the first k"),
-        description=_("Share of the relevant scenes among the first k hits, with 95 % intervals; higher is better."),
+        description=_("Share of the relevant scenes among the first k hits, with intervals (95 %); higher is better."),
         x_label=_("first k hits"),
         y_label=_("recall"),
     )
@@ -126,7 +126,7 @@ def history_plot(runs: Sequence[RankingRun]) -> Plot | None:
     return Plot(
         key="history",
         title=_("nDCG@10 over the runs"),
-        description=_("Every run of this set, oldest first, with 95 % intervals; higher is better."),
+        description=_("Every run of this set, oldest first, with intervals (95 %); higher is better."),
         x_label=_("runs, oldest first"),
         y_label="nDCG@10",
         x_ticks=[Tick(x(place), _day(usable[place])) for place in ends],

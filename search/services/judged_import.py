@@ -69,9 +69,12 @@ def topics_import(*, judged_set: JudgedSet, user: User, lines: Iterable[str], fi
             try:
                 query = known.get(topic.key)
                 if query is None:
-                    language = "zh" if any(_HAN[0] <= char <= _HAN[1] for char in topic.text) else ""
                     judged_query_create(
-                        judged_set=judged_set, user=user, text=topic.text, key=topic.key, language=language
+                        judged_set=judged_set,
+                        user=user,
+                        text=topic.text,
+                        key=topic.key,
+                        language=_language(topic.text),
                     )
                 elif query.text != topic.text:
                     judged_query_update(query=query, user=user, text=topic.text)
@@ -79,6 +82,30 @@ def topics_import(*, judged_set: JudgedSet, user: User, lines: Iterable[str], fi
             except InvalidInput as error:
                 bad.append(BadLine(file, topic.number, error.message))
     return Imported(queries=written, bad=sorted(bad, key=lambda each: each.number))
+
+
+def lines_import(*, judged_set: JudgedSet, user: User, lines: Iterable[str], file: str) -> Imported:
+    """Add queries that are words only, one a line; those that are there already are passed over.
+
+    Raises NotAllowed when the set is not this person's.
+    """
+    bad: list[BadLine] = []
+    written = 0
+    with transaction.atomic():
+        _require_owner(judged_set, user)
+        known = set(_queries(judged_set).values_list("text", flat=True))
+        for number, line in enumerate(lines, start=1):
+            text = line.strip()
+            if not text or text in known:
+                continue
+            try:
+                query = judged_query_create(judged_set=judged_set, user=user, text=text, language=_language(text))
+            except InvalidInput as error:
+                bad.append(BadLine(file, number, error.message))
+            else:
+                known |= {text, query.text}
+                written += 1
+    return Imported(queries=written, bad=bad)
 
 
 def qrels_import(
@@ -166,6 +193,11 @@ def _judgements_store(rows: Sequence[RelevanceJudgement]) -> None:
             unique_fields=["query", "scene"],
             update_fields=["grade", "judged_by", "judged_at"],
         )
+
+
+def _language(text: str) -> str:
+    """Chinese is told by its script; of other languages nothing is claimed."""
+    return "zh" if any(_HAN[0] <= char <= _HAN[1] for char in text) else ""
 
 
 def _queries(judged_set: JudgedSet) -> QuerySet[JudgedQuery]:

@@ -163,7 +163,7 @@ class Command(BaseCommand):
             {
                 "set": row.name,
                 "owner": row.owner.username if row.owner else None,
-                "collection": row.collection.slug if row.collection else None,
+                "collection": _scope(row),
                 "queries": row.query_count,
                 "judgements": row.judgement_count,
                 "last_run": row.last_run.isoformat() if row.last_run else None,
@@ -181,6 +181,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{owner}/{row['set']}  over {where}: {size}{last}")
         if not rows:
             self.stdout.write("There is no judged query set this user may see.")
+
+
+def _scope(row: Any) -> str | None:
+    if row.collection is None:
+        return None
+    return str(row.collection.slug) if row.scope_seen else "(hidden)"
 
 
 def _lines(path: Path) -> list[str]:

@@ -15,8 +15,7 @@ import structlog
 from django.conf import settings
 from numpy.typing import NDArray
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, describe
-from imagery.encoders.runtime.towers import has_bfloat16
+from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, computing, describe
 from imagery.tile_pictures import TilePictures
 from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError
@@ -155,13 +154,7 @@ def cross_encoder() -> CrossEncoder | None:
 
 @cache
 def _instance(spec: CrossEncoderSpec, device: str, precision: str, idle_seconds: float) -> CrossEncoder:
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    # It is about order, not about vectors that must fit stored ones: half the time is worth the second decimal.
-    half = precision == "bfloat16" or (precision == "auto" and device == "cpu" and has_bfloat16())
-    dtype = "bfloat16" if half else "float32"
+    device, dtype = computing(device=device, precision=precision)
     return CrossEncoder(spec, device=device, dtype=dtype, idle_seconds=idle_seconds)
 
 

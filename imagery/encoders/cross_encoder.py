@@ -26,6 +26,7 @@ from .clip import quiet_transformers
 from .errors import EncoderMismatch, EncoderUnavailable
 from .runtime import idle
 from .runtime.batching import CPU_IMAGES, BatchSize, device_memory_free, out_of_memory_errors
+from .runtime.towers import has_bfloat16
 from .transforms import to_rgb
 
 GPU_PAIRS: Final = 32
@@ -99,6 +100,20 @@ def checkpoint_folder(spec: CrossEncoderSpec, *, fetch: bool = False) -> Path:
     except EncoderUnavailable as error:
         reason = error.message.replace("The encoder", "The matching model", 1)
         raise EncoderUnavailable(reason.replace("a SigLIP or CLIP", "a BLIP image-text matching")) from error
+
+
+def computing(*, device: str, precision: str) -> tuple[str, str]:
+    """The device ("cpu", "cuda") and number format that the portal's settings for encoders mean; either may be "auto".
+
+    It is about the order of a few hits, not about vectors that must fit stored ones: so "auto" takes bfloat16 wherever
+    the processor computes in it, for half the time.
+    """
+    if device == "auto":
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    half = precision == "bfloat16" or (precision == "auto" and device == "cpu" and has_bfloat16())
+    return device, "bfloat16" if half else "float32"
 
 
 class CrossEncoder:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, checkpoint_folder, describe
+from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, checkpoint_folder, computing, describe
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
+from imagery.encoders.runtime.towers import has_bfloat16
 from tests.hub_server import commit_of, hub_server
 from tests.images import gradient
 from tests.itm_checkpoint import IMAGE_SIZE, blip_checkpoint
@@ -75,6 +76,15 @@ def test_half_precision_is_near(blip, pictures):
     exact = CrossEncoder(CrossEncoderSpec(str(blip))).log_odds(pictures, TEXTS[0])
     half = CrossEncoder(CrossEncoderSpec(str(blip)), dtype="bfloat16").log_odds(pictures, TEXTS[0])
     assert 0 < np.abs(half - exact).max() < 0.1 * max(1.0, np.abs(exact).max())
+
+
+def test_the_settings_of_encoders_decide_what_computes():
+    assert computing(device="cpu", precision="float32") == ("cpu", "float32")
+    assert computing(device="cpu", precision="int8") == ("cpu", "float32")
+    assert computing(device="cuda", precision="bfloat16") == ("cuda", "bfloat16")
+    assert computing(device="cuda", precision="auto") == ("cuda", "float32")
+    device, dtype = computing(device="auto", precision="auto")
+    assert device in {"cpu", "cuda"} and dtype == ("bfloat16" if device == "cpu" and has_bfloat16() else "float32")
 
 
 def test_facts_come_from_the_small_files_without_torch(blip):

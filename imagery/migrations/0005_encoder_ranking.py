@@ -52,7 +52,17 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "ready")), fields=["collection", "id"], name="scene_sample"
             ),
         ),
+        migrations.AddIndex(
+            model_name="scene",
+            index=models.Index(condition=models.Q(("status", "pending")), fields=["collection"], name="scene_pending"),
+        ),
         migrations.AddIndex(model_name="scene", index=models.Index(fields=["datetime"], name="scene_datetime")),
+        migrations.AddIndex(model_name="scene", index=models.Index(fields=["start_datetime"], name="scene_start")),
+        migrations.AddIndex(model_name="scene", index=models.Index(fields=["end_datetime"], name="scene_end")),
+        migrations.AddIndex(
+            model_name="scene",
+            index=models.Index(fields=["id"], include=("collection", "status", "embargo_until"), name="scene_findable"),
+        ),
         migrations.AddIndex(
             model_name="scene",
             index=models.Index(django.db.models.functions.text.Upper("platform"), name="scene_platform"),

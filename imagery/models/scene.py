@@ -81,7 +81,12 @@ class Scene(models.Model):
             models.Index(fields=["west", "east", "south", "north"], name="scene_bbox"),
             # Ids are random, so that the first of a collection's ids are a random sample of its scenes.
             models.Index(fields=["collection", "id"], condition=models.Q(status="ready"), name="scene_sample"),
+            models.Index(fields=["collection"], condition=models.Q(status="pending"), name="scene_pending"),
             models.Index(fields=["datetime"], name="scene_datetime"),
+            models.Index(fields=["start_datetime"], name="scene_start"),
+            models.Index(fields=["end_datetime"], name="scene_end"),
+            # What every search asks of every candidate, without reading the row: rows are a kilobyte and lie anywhere.
+            models.Index(fields=["id"], include=["collection", "status", "embargo_until"], name="scene_findable"),
             models.Index(Upper("platform"), name="scene_platform"),
             GinIndex(
                 Cast(Lower(Cast("instruments", models.TextField())), models.JSONField()), name="scene_instruments"

@@ -44,8 +44,10 @@ def candidates_find(
     if wanted is None:
         return _candidates(rows_none(encoder.dimension), searched=0, estimated=False, route=Route.EXACT)
     index = vector_index_ready(encoder.pk) if route != Route.EXACT else None
+    few = False
     if index is not None:
         estimate = rows_estimate(wanted)
+        few = estimate.few
         if route == Route.INDEX or estimate.tiles > rows_compared_at_most(rows=estimate.rows, k=k):
             rows = nearest_indexed(wanted, index, k=k, share=estimate.share)
             if crowded(rows.scene_ids, k=k):
@@ -53,9 +55,9 @@ def candidates_find(
             if len(rows) == k:
                 searched = round(estimate.scenes)
                 return _candidates(rows, searched=searched, estimated=estimate.sampled, route=Route.INDEX)
-    found = nearest_exact(wanted, k=k)
+    found = nearest_exact(wanted, k=k, few=few)
     if crowded(found.rows.scene_ids, k=k):
-        found = nearest_exact_spread(wanted, k=k)
+        found = nearest_exact_spread(wanted, k=k, few=few)
     return _candidates(found.rows, searched=found.scenes, estimated=False, route=Route.EXACT)
 
 

@@ -31,11 +31,12 @@ _MOST_SCANNED: Final = 10_000_000
 _PATIENCE: Final = 4.0
 """The scan looks at so many times the rows that should be enough, before all are compared instead."""
 
-_COLUMNS: Final = "tile_id, scene_id, level, x, y, width, height, vector <=> {vector} AS distance, vector"
-_NEAREST: Final = f"SELECT {_COLUMNS} FROM {{matching}} ORDER BY {{order}} LIMIT {{k}}"
+_COLUMNS: Final = "tile_id, scene_id, level, x, y, width, height"
+# Ordered by the very column, so that the literal of 10 kB is read, and the distance computed, once.
+_NEAREST: Final = f"SELECT {_COLUMNS}, {{order}} AS distance, vector FROM {{matching}} ORDER BY distance LIMIT {{k}}"
 _BINARY: Final = f"""
-SELECT {_COLUMNS} FROM (
-    SELECT tile_id, scene_id, level, x, y, width, height, vector FROM {{matching}} ORDER BY {{order}} LIMIT {{many}}
+SELECT {_COLUMNS}, vector <=> {{vector}} AS distance, vector FROM (
+    SELECT {_COLUMNS}, vector FROM {{matching}} ORDER BY {{order}} LIMIT {{many}}
 ) AS near ORDER BY distance LIMIT {{k}}
 """
 

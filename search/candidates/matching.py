@@ -68,4 +68,6 @@ def asked(*, vector: NDArray[np.float32], encoder: Encoder, request: SearchReque
 
 def vector_literal(vector: NDArray[np.floating]) -> str:
     """Return a halfvec literal of the numbers (d,), rounded to half precision as the database would."""
-    return "'[" + ",".join(map(str, vector.astype(np.float16).tolist())) + "]'::halfvec"
+    numbers = vector.astype(np.float16).tolist()
+    text = ",".join(["%.5g"] * len(numbers)) % tuple(numbers)  # Five digits tell any two halves apart.
+    return f"'[{text}]'::halfvec"

@@ -89,7 +89,11 @@ class SearchForm:
     @property
     def filters_set(self) -> int:
         """How many filters narrow the search."""
-        return sum(any(getattr(self, name) for name in names) for names in _GROUPS.values())
+        return sum(self.is_set(group) for group in _GROUPS)
+
+    def is_set(self, group: str) -> bool:
+        """Return whether something stands in the filters of a group."""
+        return any(getattr(self, name) for name in _GROUPS[group])
 
     @property
     def filters_refused(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -20,12 +20,19 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from imagery.models import Embedding, Encoder, Scene
+from imagery.models import Collection, Embedding, Encoder, FillItem, Scene
 from imagery.models.encoder import HEAVY_FIELDS
+from imagery.selectors_archive import archive_state
+from search.facets import EXACT_TO
+from search.kept import Kept
 from search.models import Event, Impression, Query, Ranking
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
+
+_PATIENCE_SECONDS: Final = 5.0
+"""So old may be how far a large archive is encoded."""
+_searchable: Kept[int] = Kept(256)
 
 
 def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
@@ -90,18 +97,29 @@ def history_list(user: "Viewer") -> QuerySet[Any]:
 def archive_progress(user: "Viewer") -> tuple[int, int, Encoder | None]:
     """Return (scenes this person can search now, scenes that will be searchable, the active encoder or None).
 
-    Scenes whose ingest failed count in neither; a scene without vectors under the active encoder is not
-    searchable yet.
+    Scenes whose ingest failed count in neither; a scene without vectors under the active encoder is not searchable yet.
+    Of more than 10,000 scenes not each is looked at: those that wait for the active encoder's fill are counted.
     """
     encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).defer(*HEAVY_FIELDS).first()
-    encoded = Embedding.objects.filter(encoder=encoder, tile__scene=OuterRef("pk"))
-    counts = (
-        Scene.objects.visible_to(user)
-        .exclude(status=Scene.Status.FAILED)
-        .order_by()
-        .aggregate(ready=Count("pk", filter=Q(status=Scene.Status.READY) & Q(Exists(encoded))), every=Count("pk"))
-    )
-    return (counts["ready"] if encoder else 0), counts["every"], encoder
+    scenes = Scene.objects.visible_to(user).order_by()
+    waiting = scenes.filter(status=Scene.Status.PENDING).count()
+    state = archive_state(Collection.objects.visible_to(user))
+    if encoder is None or not state.scenes:
+        return 0, waiting + state.scenes, encoder
+
+    def searchable() -> int:
+        embedded = Embedding.objects.filter(encoder=encoder)
+        if state.scenes <= EXACT_TO:
+            return int(scenes.ready().filter(Exists(embedded.filter(tile__scene=OuterRef("pk")))).count())
+        if not embedded.exists():
+            return 0
+        items = FillItem.objects.filter(fill__encoder=encoder, scene__in=scenes.ready().values("pk"))
+        return state.scenes - items.count()
+
+    made_in = (state.changes, state.encoder)
+    patience = _PATIENCE_SECONDS if state.scenes > EXACT_TO else 0.0
+    key = (state.collections, encoder.pk)
+    return _searchable.get(key, state=made_in, compute=searchable, patience=patience), waiting + state.scenes, encoder
 
 
 def _count(rows: QuerySet) -> Coalesce:

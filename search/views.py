@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from imagery.selectors import collections_list, coverage_cells
+from imagery.selectors import coverage_cells
 from rsportal.errors import InvalidInput, Unavailable
 from rsportal.maps.world import spots
 from rsportal.web import is_htmx, next_url, request_user
@@ -17,6 +17,7 @@ from search.examples import example_queries
 from search.forms import SearchForm
 from search.judgements import judgements_get
 from search.models import Ranking
+from search.rail import rail_groups
 from search.selectors import archive_progress, ranking_get
 from search.services import SearchPage, event_record, event_withdraw, ranking_page, search_run
 from search.translation import languages_read
@@ -123,8 +124,8 @@ def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -
 
 
 def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
-    collections = list(collections_list(request.user))
-    context = {"collections": collections, **_progress_context(request)}
+    groups = rail_groups(request.user, form, filters=None)
+    context = {"rail": groups, "clear_bbox": form.without("bbox"), **_progress_context(request)}
     encoder = context["encoder"]
     context["examples"] = example_queries()
     context["languages"] = languages_read(encoder.languages) if encoder else ""

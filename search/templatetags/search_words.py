@@ -7,6 +7,7 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from search.facets import rounded
 from search.reasons import reason_lines
 
 register = template.Library()
@@ -29,3 +30,9 @@ def duration(milliseconds: float | None) -> str:
 def reasons(reason: object) -> list[str]:
     """Return why a hit is where it is, in sentences."""
     return reason_lines(reason) if isinstance(reason, Mapping) else []
+
+
+@register.filter
+def about(count: int) -> int:
+    """Return an estimate with the digits that mean something: three."""
+    return rounded(count)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from imagery.bbox import bbox_text
 from rsportal.errors import InvalidInput
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 _LISTS: Final = ("collection", "platform", "instruments", "license")
 _TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max")
-_NAMES: Final = {"text": "q", "collections": "collection"}  # Of the request, where they are others than in the page.
+_NAMES: Final = {
+    "text": "q",
+    "collections": "collection",
+    "clauses": "clause",
+}  # Of the request, where they are others than in the page.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     **{group: (group,) for group in GROUPS},
     "collections": ("collection",),
@@ -34,11 +40,14 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 class SearchForm:
     """What stands in the box and the filters, as it was typed.
 
-    ``translation`` is the wording a person wants searched for in place of ``q``. ``errors`` maps a field to a sentence.
+    ``translation`` is the wording a person wants searched for in place of ``q``; ``clause`` and ``weight`` are the
+    chips they changed, in the same order. ``errors`` maps a field to a sentence.
     """
 
     q: str = ""
     translation: str = ""
+    clause: tuple[str, ...] = ()
+    weight: tuple[str, ...] = ()
     collection: tuple[str, ...] = ()
     start: str = ""
     end: str = ""
@@ -56,14 +65,17 @@ class SearchForm:
     def read(cls, data: QueryDict) -> SearchForm:
         """Return the form as the address says it.
 
-        ``translation_of`` is sent by the box, which may have been changed since: a translation of other words is
-        dropped.
+        ``translation_of`` and ``clauses_of`` are sent by the box, which may have been changed since: a translation or
+        the chips of other words are dropped.
         """
         q = data.get("q", "").strip()
         outdated = data.get("translation_of", q).strip() != q
+        understood = data.get("clauses_of", q).strip() == q
         return cls(
             q=q,
             translation="" if outdated else data.get("translation", "").strip(),
+            clause=tuple(data.getlist("clause")) if understood else (),
+            weight=tuple(data.getlist("weight")) if understood else (),
             **{name: tuple(value for value in data.getlist(name) if value.strip()) for name in _LISTS},  # type: ignore[arg-type]
             **{name: data.get(name, "").strip() for name in _TEXTS},  # type: ignore[arg-type]
         )
@@ -79,7 +91,14 @@ class SearchForm:
             for name in _LISTS + _TEXTS
             if name in kept
         }
-        return cls(q=query.text, translation=query.translation if translation_is_own(query) else "", **known)
+        clauses = query.parsed.get("clauses", []) if query.parsed.get("given") else []
+        return cls(
+            q=query.text,
+            translation=query.translation if translation_is_own(query) else "",
+            clause=tuple(each["text"] for each in clauses),
+            weight=tuple(_plain(each["weight"]) for each in clauses),
+            **known,
+        )
 
     @property
     def asked(self) -> bool:
@@ -109,10 +128,18 @@ class SearchForm:
     def parse(self, user: Viewer) -> SearchRequest | None:
         """Return the validated request, or None after putting the refusal beside its field."""
         try:
-            return search_request_parse(user=user, text=self.q, translation=self.translation, **self.filters())
+            return search_request_parse(
+                user=user, text=self.q, translation=self.translation, clauses=self.clauses(), **self.filters()
+            )
         except InvalidInput as error:
             self.refuse(error)
             return None
+
+    def clauses(self) -> list[tuple[str, str]]:
+        """Return the changed chips as (text, weight). Raises InvalidInput (field ``clauses``) if one has no weight."""
+        if len(self.clause) != len(self.weight):
+            raise InvalidInput(_("Each clause needs a weight: give as many weights as clauses."), field="clauses")
+        return list(zip(self.clause, self.weight, strict=True))
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as parameters of ``search.filter_values.filters_parse``."""
@@ -135,11 +162,23 @@ class SearchForm:
 
     def untranslated_querystring(self) -> str:
         """Return the permalink's query string without the person's own translation."""
-        return replace(self, translation="").querystring()
+        return replace(self, translation="", clause=(), weight=()).querystring()
+
+    def unclaused_querystring(self) -> str:
+        """Return the permalink's query string without changed chips."""
+        return self.clauses_querystring(())
+
+    def clauses_querystring(self, clauses: Iterable[tuple[str, str]]) -> str:
+        """Return the permalink's query string of the same search with other chips; without any, with those it finds."""
+        pairs = list(clauses)
+        return replace(self, clause=tuple(text for text, _w in pairs), weight=tuple(w for _t, w in pairs)).querystring()
 
     def querystring(self, **extra: object) -> str:
         """Return the permalink's query string, without empty values, with ``extra`` parameters behind."""
-        pairs: list[tuple[str, object]] = [("q", self.q), ("translation", self.translation), *self.filter_pairs]
+        pairs: list[tuple[str, object]] = [("q", self.q), ("translation", self.translation)]
+        for text, weight in zip(self.clause, self.weight, strict=False):
+            pairs += [("clause", text), ("weight", weight)]
+        pairs += self.filter_pairs
         return urlencode([(name, value) for name, value in [*pairs, *extra.items()] if value != ""])
 
 

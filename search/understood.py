@@ -20,7 +20,8 @@ class Understood:
     """A request as it is ranked.
 
     ``words`` are what is encoded as a whole, ``encoded`` their vector. ``settings`` are the encoder's, with the stages
-    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do.
+    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do. ``given`` says
+    that the person gave the clauses.
     """
 
     plan: QueryPlan
@@ -28,6 +29,7 @@ class Understood:
     encoded: EncodedQuery
     query: RankQuery
     settings: StageSettings
+    given: bool = False
 
     def parsed(self) -> dict[str, Any]:
         """Return the plan as it is kept with the query: its parts, and which of them count in this ranking."""
@@ -43,6 +45,7 @@ class Understood:
         }
         return {
             "whole": self.plan.whole,
+            "given": self.given,
             "clauses": [
                 {"kind": chip.kind.value, "text": chip.text, "weight": chip.weight, "counts": counts[chip.kind](chip)}
                 for chip in chips_of(self.plan)
@@ -84,7 +87,8 @@ def request_understand(*, request: SearchRequest, encoder: Encoder, settings: St
         ),
         stressed=stressed,
     )
-    return Understood(plan=plan, words=words, encoded=encoded, query=query, settings=settings)
+    given = bool(request.clauses)
+    return Understood(plan=plan, words=words, encoded=encoded, query=query, settings=settings, given=given)
 
 
 def _used(plan: QueryPlan, settings: StageSettings) -> QueryPlan:

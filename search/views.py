@@ -13,6 +13,7 @@ from imagery.selectors import coverage_cells
 from rsportal.errors import InvalidInput, Unavailable
 from rsportal.maps.world import spots
 from rsportal.web import is_htmx, next_url, request_user
+from search.chips import chips_shown
 from search.examples import example_queries
 from search.forms import SearchForm
 from search.judgements import judgements_get
@@ -47,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
             context["unavailable"], shown, status = error.message, None, 503
         if shown is not None:
             context.update(_answer_context(request, form, shown))
-            if is_htmx(request):
+            if is_htmx(request) and request.headers.get("HX-Target") != "results":  # Changed chips want the page anew.
                 return render(request, "search/_hits.html", context)
     context.update(_frame_context(request, form))
     return render(request, "search/home.html", context, status=400 if form.errors else status)
@@ -117,6 +118,7 @@ def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -
     more = f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page + 1)}" if shown.page < shown.pages else ""
     return {
         "answer": shown,
+        "chips": chips_shown(form=form, parsed=shown.ranking.query.parsed),
         "hits": [(hit, judgements.get(hit.rank, "")) for hit in shown.hits],
         "here": f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page)}",
         "more": more,

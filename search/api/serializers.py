@@ -6,10 +6,30 @@ from rest_framework import serializers
 from imagery.api.fields import BBoxField, WindowField
 from search.api.fields import BoxField, names_field
 from search.models import Event, Query
+from search.understanding import ChipKind
 
 MAX_RESULTS = 100
 DEFAULT_RESULTS = 24
 MAX_COLLECTIONS = 1_000
+
+
+class ClauseSerializer(serializers.Serializer):
+    """A part of a query, in place of the parts the portal would find in the text."""
+
+    text = serializers.CharField(
+        help_text='Words to look for, or where things are: `"ships" left of "a bridge"` (left of, right of, above, '
+        "below, near, next to, between ... and, surrounded by)."
+    )
+    weight = serializers.FloatField(
+        required=False, default=1.0, help_text="0.1 to 5; -0.1 to -5: must not be there; 0: left out."
+    )
+
+
+class ClauseShownSerializer(ClauseSerializer):
+    """A part of the query as it was understood. Sent back as `clauses`, it is understood so again."""
+
+    kind = serializers.ChoiceField(choices=[kind.value for kind in ChipKind])
+    counts = serializers.BooleanField(help_text="Whether it had a say in the order by itself, beside the whole text.")
 
 
 @extend_schema_serializer(
@@ -37,6 +57,11 @@ class SearchRequestSerializer(serializers.Serializer):
         required=False,
         allow_blank=True,
         help_text="Your own wording, to search for in place of `text` and of the translation the portal would make.",
+    )
+    clauses = ClauseSerializer(
+        many=True,
+        required=False,
+        help_text="The parts of the query and their weights, at most 8; left out, they are found in the text.",
     )
     collections = serializers.ListField(
         child=serializers.CharField(allow_blank=True),
@@ -90,6 +115,11 @@ class ResultSerializer(serializers.Serializer):
     collection = serializers.CharField(help_text="Slug.")
     filename = serializers.CharField(allow_blank=True, help_text="Name of the original file.")
     score = serializers.FloatField(help_text="What the ranker ordered by; higher is better.")
+    similarity = serializers.FloatField(help_text="Cosine of the words' vector and the picture's, -1 to 1.")
+    reasons = serializers.DictField(
+        help_text="What each ranking stage said: its own figures by its name, and under `STAGE.places` the places it "
+        "moved the result up (down: negative). docs/ranking.md lists them."
+    )
     band = serializers.ChoiceField(
         choices=["likely", "possible", "unlikely"], help_text="How much the score means, calibrated per encoder."
     )
@@ -110,6 +140,7 @@ class SearchAnswerSerializer(serializers.Serializer):
     untranslated = serializers.ListField(
         child=serializers.CharField(), help_text="Words of the query that were left out because they are not known."
     )
+    clauses = ClauseShownSerializer(many=True, help_text="How the words were understood.")
     pieces = serializers.ListField(
         child=serializers.CharField(),
         help_text="What a text longer than the encoder reads at once was split into; empty when it was read at once.",

@@ -80,6 +80,7 @@ def _parse(user: User, asked: dict[str, Any]) -> SearchRequest:
             user=user,
             text=asked.get("text", ""),
             translation=asked.get("translation", ""),
+            clauses=[(each["text"], each["weight"]) for each in asked.get("clauses", ())],
             **{name: asked[name] for name in FILTERS if name in asked},
         )
     except InvalidInput as error:
@@ -96,6 +97,7 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
         "query": ranking.query.text,
         "translation": ranking.query.translation or None,
         "untranslated": ranking.query.untranslated,
+        "clauses": ranking.query.parsed.get("clauses", []),
         "pieces": ranking.query.pieces,
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,

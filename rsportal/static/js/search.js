@@ -38,3 +38,11 @@ function clicked(event) {
 
 document.addEventListener("click", clicked);
 document.addEventListener("auxclick", clicked);
+
+// A changed weight applies at once, so that the button is not needed; the chips come anew with every answer.
+function chipsApplyThemselves() {
+  for (const chips of document.querySelectorAll("[data-chips]")) chips.setAttribute("data-live", "");
+}
+
+chipsApplyThemselves();
+document.addEventListener("htmx:afterSettle", chipsApplyThemselves);

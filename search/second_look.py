@@ -15,7 +15,8 @@ import structlog
 from django.conf import settings
 from numpy.typing import NDArray
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, computing, describe
+from imagery.encoders.cross_encoder import CrossEncoder, computing
+from imagery.encoders.cross_encoder_files import CrossEncoderSpec, describe
 from imagery.tile_pictures import TilePictures
 from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError

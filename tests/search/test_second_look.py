@@ -15,7 +15,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec
+from imagery.encoders.cross_encoder import CrossEncoder
+from imagery.encoders.cross_encoder_files import CrossEncoderSpec
 from imagery.models import Asset, Scene, Tile
 from imagery.models.collection import Visibility
 from imagery.tile_pictures import TilePictures

@@ -8,7 +8,8 @@ import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
 
-from imagery.encoders.cross_encoder import CrossEncoder, checkpoint_folder
+from imagery.encoders.cross_encoder import CrossEncoder
+from imagery.encoders.cross_encoder_files import checkpoint_folder
 from imagery.encoders.runtime.memory import resident_bytes
 from rsportal.errors import RsportalError
 from search.second_look import cross_encoder, cross_encoder_spec

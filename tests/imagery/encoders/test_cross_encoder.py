@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec, checkpoint_folder, computing, describe
+from imagery.encoders.cross_encoder import CrossEncoder, computing
+from imagery.encoders.cross_encoder_files import CrossEncoderSpec, checkpoint_folder, describe
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 from imagery.encoders.runtime.towers import has_bfloat16
 from tests.hub_server import commit_of, hub_server
@@ -90,7 +91,7 @@ def test_the_settings_of_encoders_decide_what_computes():
 def test_facts_come_from_the_small_files_without_torch(blip):
     assert describe(CrossEncoderSpec(str(blip))).image_size == IMAGE_SIZE
     code = (
-        "import sys; from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec as S, describe;"
+        "import sys; from imagery.encoders.cross_encoder import CrossEncoder, CrossEncoderSpec as S;"
         f"model = CrossEncoder(S({str(blip)!r})); model.facts, model.checksum();"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )

@@ -13,5 +13,8 @@ class ImageryConfig(AppConfig):
     def ready(self) -> None:
         from imagery import checks  # noqa: F401  (registers the system checks)
         from imagery.schedules import schedules_ensure
+        from imagery.services.vector_index_warm import vectors_warm
+        from rsportal.warmup import warmup_register
 
+        warmup_register(vectors_warm)
         post_migrate.connect(schedules_ensure, sender=self, dispatch_uid="imagery-schedules")

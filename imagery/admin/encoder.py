@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import ReadOnly
+from imagery.admin.encoder_index import index_words
 from imagery.admin.encoder_steer import EncoderSteering, steps_for
 from imagery.fill_progress import fill_eta, fill_rate, fill_silent
 from imagery.models import Encoder, EncoderFill, FillItem, Scene
@@ -61,9 +62,9 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
                 )
             },
         ),
-        (gettext_lazy("Use"), {"fields": ("vectors", "created_at", "activated_at", "previous")}),
+        (gettext_lazy("Use"), {"fields": ("vectors", "vector_index", "created_at", "activated_at", "previous")}),
     )
-    readonly_fields = ("vectors", "runs_as", "adapted", "self_test")
+    readonly_fields = ("vectors", "vector_index", "runs_as", "adapted", "self_test")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Encoder]:
         rows: QuerySet[Encoder] = super().get_queryset(request).defer(*HEAVY_FIELDS).select_related("fill", "previous")
@@ -124,6 +125,13 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
             return "–"
         number = number_format(stored.vectors, force_grouping=True)
         return _("about %(number)s") % {"number": number} if stored.estimated else number
+
+    @admin.display(description=gettext_lazy("index over the vectors"))
+    def vector_index(self, encoder: Encoder) -> SafeString | str:
+        """What index there is, or how far its build is."""
+        if not getattr(encoder, "steered", False):
+            return "–"
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in index_words(encoder)))
 
     @admin.display(description=gettext_lazy("fill"))
     def progress(self, encoder: Encoder) -> SafeString | str:

@@ -20,7 +20,7 @@ from imagery.models.encoder import HEAVY_FIELDS
 from imagery.querysets import SceneQuerySet
 from imagery.services.adopt import vectors_adopt
 from imagery.services.partitions import partition_create
-from imagery.services.queue import fill_enqueue
+from imagery.services.queue import fill_enqueue, indexes_enqueue
 from rsportal.errors import Conflict
 
 State = EncoderFill.State
@@ -209,6 +209,7 @@ def fill_settle(fill_id: int) -> bool:
         if encoder.state == Encoder.State.FILLING:
             encoder.state = Encoder.State.READY
             encoder.save(update_fields=["state"])
+            indexes_enqueue()
     return True
 
 

@@ -14,6 +14,7 @@ _TASKS_LOOKED_AT: Final = 3
 _INGEST: Final = "imagery.tasks.ingest"
 _FILL: Final = "imagery.tasks.fill"
 _MEANS: Final = "imagery.tasks.encoder_means"
+_INDEXES: Final = "imagery.tasks.vector_indexes"
 
 
 def job_enqueue(job_id: UUID) -> None:
@@ -31,6 +32,13 @@ def means_enqueue() -> None:
     from django_q.models import Schedule
 
     Schedule.objects.filter(func=_MEANS).update(next_run=timezone.now())
+
+
+def indexes_enqueue() -> None:
+    """Have the scheduled look at the indexes over vectors happen now, once the transaction commits."""
+    from django_q.models import Schedule
+
+    Schedule.objects.filter(func=_INDEXES).update(next_run=timezone.now())
 
 
 def _task_ensure(task: str, *arguments: str) -> None:

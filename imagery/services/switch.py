@@ -21,7 +21,7 @@ from imagery.services.fill import (
     scenes_without_vectors,
 )
 from imagery.services.partitions import partition_create, partition_drop, partitions_of_nobody
-from imagery.services.queue import means_enqueue
+from imagery.services.queue import indexes_enqueue, means_enqueue
 from imagery.services.runtime import encoder_runtime_forget, encoder_runtime_prepare
 from rsportal.errors import Conflict, InvalidInput, Unavailable
 
@@ -58,6 +58,7 @@ def encoder_activate(*, encoder: Encoder, partial: bool = False) -> Encoder:
         if partial and not (kept and _complete(chosen)) and Scene.objects.ready().exists():
             fill_start_locked(chosen)
         means_enqueue()
+        indexes_enqueue()
     return chosen
 
 

@@ -43,30 +43,35 @@ def partition_building(encoder: Encoder) -> Iterator[str]:
     parent = Embedding._meta.db_table
     names = {
         "part": sql.Identifier(name),
+        "name": sql.Literal(name),
         "parent": sql.Identifier(parent),
         "encoder": sql.Literal(encoder.pk),
         "dimension": sql.Literal(encoder.dimension),
         "of_encoder": sql.Identifier(f"{name}_encoder"),
         "of_dimension": sql.Identifier(f"{name}_dimension"),
     }
-    *make, attach = (sql.SQL(statement).format(**names) for statement in _CREATE)
+    statements = [sql.SQL(statement).format(**names) for statement in _CREATE]
+    make, attach = statements[:_MADE_APART], statements[_MADE_APART:]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
         there = cursor.fetchone()[0]
         for statement in () if there else make:
             cursor.execute(statement.as_string(cursor.connection))
         yield name
-        if not there:
-            cursor.execute(attach.as_string(cursor.connection))
+        for statement in () if there else attach:
+            cursor.execute(statement.as_string(cursor.connection))
 
 
 # The CHECK on encoder_id lets PostgreSQL attach without scanning.
-_CREATE = (
+_MADE_APART: Final = 4
+_CREATE: Final = (
     "CREATE TABLE {part} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE)",
     "ALTER TABLE {part} ALTER COLUMN vector SET STORAGE PLAIN",
     "ALTER TABLE {part} ADD CONSTRAINT {of_encoder} CHECK (encoder_id = {encoder})",
     "ALTER TABLE {part} ADD CONSTRAINT {of_dimension} CHECK (vector_dims(vector) = {dimension})",
     "ALTER TABLE {parent} ATTACH PARTITION {part} FOR VALUES IN ({encoder})",
+    # Rows written to the partition by its own name count as changes, too (migration 0006).
+    "SELECT imagery_archive_watch({name})",
 )
 
 

@@ -13,6 +13,7 @@ from imagery.services.vector_index import vector_index_ready
 from rsportal.postgres.config import memory_bytes
 
 _WARMING: Final = 0x77726D  # The first half of the advisory lock under which one process reads.
+_EXTENSION: Final = "pg_prewarm"
 _SHARE_OF_MEMORY: Final = 0.6
 _SHARE_OF_BUFFERS: Final = 0.8
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def vectors_warm() -> int:
     if encoder_id is None:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_prewarm')")
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = %s)", [_EXTENSION])
         if not cursor.fetchone()[0]:
             _log.info(
                 "vectors are not read into memory ahead of searches: the database lacks the extension pg_prewarm "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imagery.querysets import CollectionQuerySet
 
 _STATE = """
-WITH encoder AS (SELECT id, xmin::text AS version FROM imagery_encoder WHERE state = %s),
+WITH encoder AS (SELECT id, xmin::text || ctid::text AS version FROM imagery_encoder WHERE state = %s),
     changed AS (
         SELECT collection_id, sum(scenes) AS scenes,
             sum(changes) FILTER (WHERE encoder_id IN (0, (SELECT id FROM encoder))) AS changes

@@ -11,9 +11,11 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
@@ -26,9 +28,11 @@ from imagery.services.adapters import texts_adapt
 from imagery.services.encoders import encoder_active
 from imagery.services.selftest import encoder_ready
 from rsportal.errors import InvalidInput, Unavailable
-from search.models import QueryVector
+from search.models import QueryVector, TranslatedText
 
 _CACHED_VECTORS: Final = 2_048  # 4 kB each at 1,024 numbers: 8 MB a process
+
+_USED_HOURS: Final = 1
 
 _Key = tuple[int, str, str]
 _vectors: OrderedDict[_Key, TextVector] = OrderedDict()
@@ -79,6 +83,8 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
         row, _made = QueryVector.objects.get_or_create(
             encoder=encoder, recipe=recipe, text_sha256=digest, defaults=defaults
         )
+    else:
+        text_used(row)
     return EncodedQuery(vector=kept.vector, row=row)
 
 
@@ -101,6 +107,13 @@ def parts_encode(*, texts: Sequence[str], encoder: Encoder) -> list[NDArray[np.f
             known[key] = _half(vector)
             _remember(key, known[key])
     return [known[key].vector for key in keys]
+
+
+def text_used(row: QueryVector | TranslatedText) -> None:
+    """Note that a kept text was used; written once an hour at most."""
+    now = timezone.now()
+    if now - row.used_at > timedelta(hours=_USED_HOURS):
+        type(row).objects.filter(pk=row.pk).update(used_at=now)
 
 
 def text_tower_warm() -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from imagery.models import Encoder
 from rsportal.errors import InvalidInput, Unavailable
+from search.encode_query import text_used
 from search.models import Query, TranslatedText
 from search.translation.chinese import Reading, translate_by_glossary
 from search.translation.glossary import glossary
@@ -114,6 +115,8 @@ def _with_model(text: str, reading: Reading, translator: MarianTranslator) -> tu
                 text_sha256=digest,
                 defaults={"text": text, "english": better.english, "untranslated": list(better.untranslated)},
             )
+        else:
+            text_used(row)
     except Unavailable as error:
         # The words stay unknown, and the person is told which: a model that is an extra must not stop the search.
         _log.error("translator_unavailable", reason=error.message)

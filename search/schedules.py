@@ -1,0 +1,12 @@
+"""The repeating work of searching."""
+
+from typing import Any, Final
+
+from rsportal.schedules import schedule_ensure
+
+TEXTS_NAME: Final = "bounds of the caches of query texts"
+
+
+def schedules_ensure(**_kwargs: Any) -> None:
+    """Look after the caches of query texts every hour."""
+    schedule_ensure(name=TEXTS_NAME, task="search.tasks.texts_prune", schedule_type="H")

@@ -110,10 +110,11 @@ def main() -> None:
 
 
 def _without(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
+    from understanding_sets import LANGUAGES, denials
+
     from imagery.evaluation.metrics import average_precision, precision_at
     from search.ranking.clauses import without_take
     from search.understanding import query_plan
-    from understanding_sets import LANGUAGES, denials
 
     questions = denials(archive.pictures, names)
     for language in LANGUAGES:
@@ -150,8 +151,9 @@ def _without(archive: Archive, names: dict[str, dict[str, str]], arguments: argp
 
 
 def _clauses(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
-    from search.understanding import query_plan
     from understanding_sets import LANGUAGES, descriptions
+
+    from search.understanding import query_plan
 
     for language in LANGUAGES:
         for joined in (1, 2, 3):
@@ -164,8 +166,9 @@ def _clauses(archive: Archive, names: dict[str, dict[str, str]], arguments: argp
 
 
 def _attributes(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
-    from search.understanding import AttributeKind, query_plan
     from understanding_sets import LANGUAGES, descriptions
+
+    from search.understanding import AttributeKind, query_plan
 
     for language in LANGUAGES:
         for kind in AttributeKind:
@@ -214,18 +217,16 @@ def _described(
 
 
 def _relations(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
-    from imagery.evaluation.metrics import average_precision
-    from search.ranking.clauses import standardised
-    from search.ranking.relations import relation_find
-    from search.understanding import query_plan
+    """The stages themselves, on scenes of one whole tile and a window for each picture: 1,000 candidates, 50 scenes."""
     from understanding_sets import LANGUAGES, mosaics, placed
+
+    from imagery.evaluation.metrics import average_precision
+    from search.understanding import query_plan
 
     for side, count in ((2, 120), (3, 60)):
         made, classes = mosaics(archive.pictures, names, side=side, count=count)
         questions = placed(classes, names, side=side, most=60)
-        whole = archive.of_pictures(_mosaic_vectors(archive, made))
-        tiles = archive.vectors[np.array([mosaic.rows for mosaic in made])]
-        spots = [mosaic.places() for mosaic in made]
+        scenes = MosaicScenes(archive, made)
         for language in LANGUAGES:
             for kind in sorted({question.kind for question in questions}):
                 asked = [question for question in questions if question.kind == kind]
@@ -233,40 +234,63 @@ def _relations(archive: Archive, names: dict[str, dict[str, str]], arguments: ar
                 rightly = sum([each.kind.value for each in plan.relations] == [kind] for plan in plans)
                 print(f"\nrelations, {language}, {side} x {side}, {kind}: {len(asked)} queries over {len(made)} mosaics, "
                       f"{rightly} read as meant")  # fmt: skip
-                found: dict[str, list[float]] = {"whole": [], "things": [], **{f"{w:g}": [] for w in SHARES}}
+                weights = [0.0, *(SHARES if arguments.tune else (arguments.weight,))]
+                found: dict[float, dict[str, list[float]]] = {weight: {"AP": [], "R@10": []} for weight in weights}
                 for question, plan in zip(asked, plans, strict=True):
-                    if not plan.relations:
-                        for values in found.values():
-                            values.append(0.0)
-                        continue
-                    right = np.array([number in question.right for number in range(len(made))])
-                    text = archive.text(question.texts[language])
-                    base = np.maximum(whole @ text, 0.95 * (tiles @ text).max(axis=1)).astype(np.float64)
-                    relation = plan.relations[0]
-                    each = {thing: standardised((tiles @ archive.text(thing)).astype(np.float64).ravel()).reshape(tiles.shape[:2])
-                            for thing in (relation.subject, *relation.objects)}  # fmt: skip
-                    hits = [
-                        relation_find(
-                            kind=kind, places=spots[number], subject=each[relation.subject][number],
-                            objects=tuple(each[thing][number] for thing in relation.objects),
-                        )
-                        for number in range(len(made))
-                    ]  # fmt: skip
-                    lowest = min(values.min() for values in each.values())
-                    related = np.array([lowest if hit is None else hit.score for hit in hits])
-                    things = np.min([values.max(axis=1) for values in each.values()], axis=0)
-                    found["whole"].append(average_precision(right, scores=base) or 0.0)
-                    z = standardised(base)
-                    found["things"].append(average_precision(right, scores=z + standardised(things)) or 0.0)
-                    for weight in SHARES:
-                        fused = z + weight * standardised(related)
-                        found[f"{weight:g}"].append(average_precision(right, scores=fused) or 0.0)
-                base_values = {"AP": found["whole"]}
-                _print("whole text", base_values)
-                _print("+ 1 things, anywhere", {"AP": found["things"]}, base_values)
-                for weight in SHARES if arguments.tune else (arguments.weight,):
-                    _print(f"+ {weight:g} relation", {"AP": found[f"{weight:g}"]}, base_values)
-                    _print("   more than things", {"AP": found[f"{weight:g}"]}, {"AP": found["things"]})
+                    for weight in weights:
+                        ranks = scenes.ranked(question.texts[language], plan, weight)
+                        right = [scene in question.right for scene in ranks]
+                        total = len(question.right)
+                        found[weight]["AP"].append(average_precision(right, total=total) or 0.0)
+                        found[weight]["R@10"].append(sum(right[:10]) / min(10, total))
+                _print("whole text, best tile", found[0.0])
+                for weight in weights[1:]:
+                    _print(f"+ {weight:g} relation", found[weight], found[0.0])
+
+
+class MosaicScenes:
+    """Mosaics as an archive: every one a scene with a whole tile and a window for each cell."""
+
+    def __init__(self, archive: Archive, made: Sequence[Any]) -> None:
+        self.archive = archive
+        cells = made[0].side ** 2
+        whole = archive.of_pictures(_mosaic_vectors(archive, made))
+        size = made[0].side * made[0].size
+        self.vectors = np.concatenate([whole, *(archive.vectors[list(mosaic.rows)] for mosaic in made)])
+        whole_windows = np.tile([0, 0, 0, size, size], (len(made), 1))
+        self.windows = np.concatenate([whole_windows, *(mosaic.windows() for mosaic in made)]).astype(np.int32)
+        self.scene_ids = np.concatenate([np.arange(len(made)), np.repeat(np.arange(len(made)), cells)]).astype(object)
+        self.tile_ids = np.arange(len(self.vectors), dtype=np.int64)
+
+    def ranked(self, text: str, plan: Any, weight: float) -> list[int]:
+        """The scenes in the order of a search; ``weight`` 0 without relations."""
+        from search.ranking import Geometry, RankQuery, StageSettings, candidates_rank
+        from search.ranking.query import RankClause, RankRelation
+        from search.ranking.relations import Compared, SceneTiles, relations_rank, scenes_to_read
+        from search.ranking.stages import Stage
+
+        def clause(words: str) -> RankClause:
+            return RankClause(words, self.archive.text(words))
+
+        related = tuple(
+            RankRelation(each.kind.value, clause(each.subject), tuple(map(clause, each.objects)))
+            for each in plan.relations
+        )
+        query = RankQuery(self.archive.text(text), relations=related)
+        settings = StageSettings(relations=Stage(on=True, weight=weight))
+        nearest = np.argsort(-(self.vectors @ query.vector), kind="stable")[:1_000]
+        candidates = SceneTiles(*(part[nearest] for part in self._parts()))
+        found = candidates_rank(candidates=candidates, query=query, settings=settings, geometry=Geometry(), limit=1_000)
+        if weight and related:
+            compared = Compared.of(candidates=candidates, query=query, settings=settings, geometry=Geometry())
+            read = set(scenes_to_read(ranked=found, candidates=candidates, compared=compared))
+            rows = [row for row, scene in enumerate(self.scene_ids) if scene in read and self.windows[row, 0] > 0]
+            tiles = SceneTiles(*(part[rows] for part in self._parts()))
+            found = relations_rank(ranked=found, candidates=candidates, tiles=tiles, compared=compared)
+        return [int(scene) for scene in found.scene_ids]
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self.tile_ids, self.scene_ids, self.windows, self.vectors
 
 
 def _mosaic_vectors(archive: Archive, made: Sequence[Any]) -> NDArray[np.float32]:
@@ -325,7 +349,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--gamma", type=float, default=0.5)
-    parser.add_argument("--weight", type=float, default=1.0, choices=SHARES)
+    parser.add_argument("--weight", type=float, default=2.0, help="of relations")
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagery.evaluation.captions import CaptionedPicture
-from search.ranking.relations import Places
+from search.ranking.placing import Places
 
 LANGUAGES = ("en", "zh")
 _FEWEST = 8  # Pictures with and without the denied thing: fewer make a query a matter of luck.

@@ -19,6 +19,7 @@ from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
 from search.candidates import candidates_find
 from search.models import QueryVector
+from search.places import places_look
 from search.query import SearchRequest
 from search.ranking import (
     Geometry,
@@ -103,6 +104,10 @@ def request_answer(
     found = candidates_find(vector=asked, encoder=encoder, request=request, user=user, k=MOST_CANDIDATES)
     retrieved_at = perf_counter()
     ranked = candidates_rank(candidates=found, query=query, settings=settings, geometry=ranker.geometry, limit=limit)
+    placed = places_look(
+        ranked=ranked, candidates=found, query=query, encoder=encoder, settings=settings, geometry=ranker.geometry
+    )
+    ranked = placed.ranked
     ranked_at = perf_counter()
     look = None
     if settings.cross_encoder.active:
@@ -117,7 +122,7 @@ def request_answer(
         parsed=understood.parsed(),
         vector=understood.encoded.row,
         ranked=ranked,
-        final=look is None or look.final,
+        final=placed.final and (look is None or look.final),
         searched=found.searched,
         estimated=found.estimated,
         route=found.route,

@@ -1,129 +1,214 @@
-"""Where one thing is, seen from another, on the tiles of a scene: the best pair of tiles that stand so.
+"""Order scenes by where things are in them: relations of the query, scored on all tiles of the best scenes.
 
-Pure functions on arrays. A tile is as likely to show a thing as its standardised score says; a pair of tiles is worth
-the lower of its two scores, and only pairs whose places fit count. Rows grow downwards and scenes are taken as they are
-stored: above is towards the first row (north in a scene that is north up).
+A relation's things are compared with every window of a scene, the whole picture says nothing of places. Which scenes
+are looked at so closely is decided by the score so far and by how well their candidate windows show the things at all.
+Pure functions on arrays; the tiles are read in ``search.places``.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float64]
+from search.ranking.clauses import standardised
+from search.ranking.normalise import rows_corrected, target_corrected
+from search.ranking.placing import Found, Places, relation_find
+from search.ranking.pool import CandidateTiles
+from search.ranking.query import Geometry, RankQuery, RankRelation, Vector
+from search.ranking.scenes import RankedScenes
+from search.ranking.stages import StageSettings
 
-MOST_TILES: Final = 24
-"""Tiles of a scene that are tried for each thing, best first."""
-_COSINE: Final = 0.5
-"""A direction counts up to 60 degrees to either side of the axis."""
-_NEAR: Final = 0.35
-"""Near: up to about a third of the scene's diagonal."""
-_TOUCHING: Final = 1.5
-"""Next to: centres at most this many mean tile sizes apart."""
-_QUADRANTS: Final = 4
-_DIRECTIONS: Final = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "above": (0.0, -1.0), "below": (0.0, 1.0)}
+MOST_SCENES: Final = 50
+NOTE: Final = "relations"
+_FEWEST_SCENES: Final = 2  # with windows: one alone has nobody to be compared with
 
 
 @dataclass(frozen=True)
-class Places:
-    """The tiles of one scene: ``centres`` (t, 2) and ``sizes`` (t,) in units of the scene's diagonal."""
+class SceneTiles:
+    """Windows of scenes (no whole scenes) as parallel arrays of length t, as in ``search.candidates.Candidates``."""
 
-    centres: NDArray[np.float64]
-    sizes: NDArray[np.float64]
+    tile_ids: NDArray[np.int64]
+    scene_ids: NDArray[np.object_]
+    windows: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The geometry in which tiles and things are compared, and the spread of each thing over the candidates."""
+
+    query: RankQuery
+    settings: StageSettings
+    geometry: Geometry
+    levels: dict[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, windows: NDArray[np.integer]) -> "Places":
-        """Return the places of tiles ``windows`` (t, 4 or 5): [level,] x, y, width, height in pixels."""
-        boxes = np.asarray(windows[:, -4:], dtype=np.float64)
-        corner = (boxes[:, :2] + boxes[:, 2:]).max(axis=0) - boxes[:, :2].min(axis=0)
-        diagonal = max(float(np.hypot(*corner)), 1.0)
-        return cls(centres=(boxes[:, :2] + boxes[:, 2:] / 2) / diagonal, sizes=boxes[:, 2:].mean(axis=1) / diagonal)
+    def of(
+        cls, *, candidates: CandidateTiles, query: RankQuery, settings: StageSettings, geometry: Geometry
+    ) -> "Compared":
+        """Standardise every thing over the candidate windows (over all candidates if there are few)."""
+        bare = cls(query, settings, geometry, {})
+        part = candidates.windows[:, 0] > 0
+        rows = bare.rows(candidates.vectors[part] if part.sum() > 1 else candidates.vectors)
+        levels = {}
+        for thing, vector in bare.things().items():
+            values = rows @ bare.target(vector)
+            levels[thing] = float(values.mean()), max(float(values.std()), 1e-9)
+        return replace(bare, levels=levels)
+
+    def things(self) -> dict[str, Vector]:
+        """Return the vectors of all things of the relations by their texts."""
+        return {thing.text: thing.vector for each in self.query.relations for thing in (each.subject, *each.objects)}
+
+    def scores(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Return the standardised scores (n,) of tiles (n, d) for each thing."""
+        rows = self.rows(vectors)
+        found = {}
+        for thing, vector in self.things().items():
+            mean, spread = self.levels[thing]
+            found[thing] = np.asarray((rows @ self.target(vector) - mean) / spread, dtype=np.float64)
+        return found
+
+    def rows(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        stage = self.settings.normalise
+        return rows_corrected(vectors, self.geometry, share=stage.weight) if self._corrected else vectors
+
+    def target(self, vector: Vector) -> Vector:
+        stage = self.settings.normalise
+        return target_corrected(vector, self.geometry, share=stage.weight) if self._corrected else vector
+
+    @property
+    def _corrected(self) -> bool:
+        return self.settings.normalise.active and self.geometry.complete
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a relation is worth in a scene, and the tiles (rows of the scene) that show it: subject, then objects."""
+def scenes_to_read(*, ranked: RankedScenes, candidates: CandidateTiles, compared: Compared) -> list[UUID]:
+    """Return the scenes whose places are worth a closer look, best first: high so far, and showing the things."""
+    shown = _shown(ranked, candidates, compared)
+    promise = standardised(ranked.scores) + np.where(np.isnan(shown), 0.0, _level(shown))
+    return [ranked.scene_ids[row] for row in np.argsort(-promise, kind="stable")[:MOST_SCENES]]
 
-    score: float
-    tiles: tuple[int, ...]
 
+def relations_rank(
+    *, ranked: RankedScenes, candidates: CandidateTiles, tiles: SceneTiles, compared: Compared
+) -> RankedScenes:
+    """Return the scenes ordered by z(score) + weight * z(relation), in the unit of the scores.
 
-def relation_find(*, kind: str, places: Places, subject: Scores, objects: tuple[Scores, ...]) -> Found | None:
-    """Return the best tiles for "subject is ``kind`` of objects", or None if no tiles stand so.
-
-    ``subject`` and each of ``objects`` are standardised scores (t,) of the scene's tiles. Raises ValueError for a kind
-    that is not known.
+    A scene that was read is worth its best tiles that stand as asked, or the lowest of all if none do; one that was not
+    is worth what its candidate windows show, wherever; one without windows keeps its place among the others (z = 0).
+    The window that is shown becomes the subject's if it is a candidate. With fewer than two scenes with windows, or
+    tiles that were not made scenes, the order stays.
     """
-    if kind == "surrounded":
-        return _surrounded(places, subject, objects)
-    if kind == "between":
-        return _between(places, subject, objects[0], objects[-1], same=len(objects) == 1)
-    first, second = _best(subject), _best(objects[0])
-    fits = _fits(kind, places, first, second)
-    worth = np.where(fits, np.minimum(subject[first][:, np.newaxis], objects[0][second]), -np.inf)
-    return _peak(worth, first, second)
+    if len(set(ranked.scene_ids.tolist())) < len(ranked.scene_ids):
+        return ranked
+    shown = _shown(ranked, candidates, compared)
+    scores = compared.scores(tiles.vectors) if len(tiles.tile_ids) else {}
+    places = {scene: number for number, scene in enumerate(ranked.scene_ids)}
+    hits: dict[int, list[Found | None]] = {}
+    groups = _groups(tiles.scene_ids)
+    for scene, rows in groups.items():
+        if scene in places and len(rows) > 1:
+            hits[places[scene]] = _hits(compared.query.relations, rows, tiles, scores)
+    if len(hits) < _FEWEST_SCENES:
+        return ranked
+    lowest = min((float(values.min()) for values in scores.values()), default=0.0)
+    worth = shown.copy()
+    for number, found in hits.items():
+        worth[number] = _mean(compared.query.relations, [lowest if hit is None else hit.score for hit in found])
+    spread = float(ranked.scores.std())
+    moved = compared.settings.relations.weight * np.where(np.isnan(worth), 0.0, _level(worth))
+    changed = _showing(ranked, hits, groups, tiles, compared, set(candidates.tile_ids.tolist()))
+    order = np.lexsort((changed.tile_ids, -(changed.scores + spread * moved)))
+    return _ordered(changed, scores=changed.scores + spread * moved, order=order)
 
 
-def _fits(kind: str, places: Places, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """(a, b) whether the tile of the first thing stands so towards that of the second."""
-    offsets = places.centres[first][:, np.newaxis] - places.centres[second]
-    distances = np.hypot(offsets[..., 0], offsets[..., 1])
-    apart = distances > 0
-    if kind in _DIRECTIONS:
-        along = offsets @ np.array(_DIRECTIONS[kind])
-        return np.asarray(apart & (along >= _COSINE * distances - 1e-9))
-    if kind == "near":
-        return np.asarray(distances <= _NEAR)
-    if kind == "next_to":
-        reach = (places.sizes[first][:, np.newaxis] + places.sizes[second]) / 2 * _TOUCHING
-        return np.asarray(apart & (distances <= reach + 1e-9))
-    raise ValueError(f"{kind!r} is no relation")
+def _hits(
+    relations: Sequence[RankRelation],
+    rows: NDArray[np.intp],
+    tiles: SceneTiles,
+    scores: dict[str, NDArray[np.float64]],
+) -> list[Found | None]:
+    spots = Places.of(tiles.windows[rows])
+    return [
+        relation_find(
+            kind=each.kind,
+            places=spots,
+            subject=scores[each.subject.text][rows],
+            objects=tuple(scores[thing.text][rows] for thing in each.objects),
+        )
+        for each in relations
+    ]
 
 
-def _between(places: Places, subject: Scores, one: Scores, two: Scores, *, same: bool) -> Found | None:
-    """The subject's tile in the middle part of the line from one to two, near that line."""
-    middle, left, right = _best(subject), _best(one), _best(two)
-    start, end = places.centres[left], places.centres[right]
-    line = end[np.newaxis] - start[:, np.newaxis]
-    length = np.maximum(np.hypot(line[..., 0], line[..., 1]), 1e-9)
-    offset = places.centres[middle][:, np.newaxis, np.newaxis] - start[np.newaxis, :, np.newaxis]
-    along = (offset * line[np.newaxis]).sum(axis=-1) / length**2
-    across = np.abs(offset[..., 0] * line[..., 1] - offset[..., 1] * line[..., 0]) / length
-    fits = (along > 0.2) & (along < 0.8) & (across <= 0.35 * length) & (length > 1e-6)
-    worth = np.minimum(subject[middle][:, np.newaxis, np.newaxis], np.minimum(one[left][:, np.newaxis], two[right]))
-    if same:
-        fits &= left[:, np.newaxis] != right
-    return _peak(np.where(fits, worth, -np.inf), middle, left, right)
-
-
-def _surrounded(places: Places, subject: Scores, objects: tuple[Scores, ...]) -> Found | None:
-    """The subject's tile, and the best tile of what surrounds it in each quarter around; two quarters may be empty."""
-    around = np.max(np.stack(objects), axis=0)
-    best: Found | None = None
-    for tile in _best(subject):
-        offsets = places.centres - places.centres[tile]
-        quarter = ((np.arctan2(offsets[:, 1], offsets[:, 0]) + np.pi / 4) // (np.pi / 2)).astype(int) % _QUADRANTS
-        others = np.flatnonzero(np.hypot(offsets[:, 0], offsets[:, 1]) > 0)
-        peaks = [
-            group[np.argmax(around[group])] for q in range(_QUADRANTS) if len(group := others[quarter[others] == q])
+def _shown(ranked: RankedScenes, candidates: CandidateTiles, compared: Compared) -> NDArray[np.float64]:
+    """(m,) how well a scene's candidate windows show all things, wherever: their lowest best; NaN: no windows."""
+    scores = compared.scores(candidates.vectors)
+    part = candidates.windows[:, 0] > 0
+    rows = {scene: places[part[places]] for scene, places in _groups(candidates.scene_ids).items()}
+    return np.array(
+        [
+            min(float(values[rows[scene]].max()) for values in scores.values()) if len(rows[scene]) else np.nan
+            for scene in ranked.scene_ids
         ]
-        if len(peaks) < _QUADRANTS // 2:
+    )
+
+
+def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standardise the values that are known; NaN stays."""
+    known = values[~np.isnan(values)]
+    spread = float(known.std()) if len(known) else 0.0
+    return (values - known.mean()) / spread if spread > 1e-9 else values * 0.0
+
+
+def _mean(relations: Sequence[RankRelation], scores: Sequence[float]) -> float:
+    weights = [each.weight for each in relations]
+    return sum(weight * score for weight, score in zip(weights, scores, strict=True)) / sum(weights)
+
+
+def _showing(
+    ranked: RankedScenes,
+    hits: dict[int, list[Found | None]],
+    groups: dict[object, NDArray[np.intp]],
+    tiles: SceneTiles,
+    compared: Compared,
+    candidates: set[int],
+) -> RankedScenes:
+    """Return the scenes with the subject's window where a relation was found, and its windows as a reason."""
+    tile_ids, similarities = ranked.tile_ids.copy(), ranked.similarities.copy()
+    reasons = [dict(reason) for reason in ranked.reasons]
+    for number, found in hits.items():
+        best = next((hit for hit in found if hit is not None), None)
+        if best is None:
             continue
-        score = min(float(subject[tile]), float(around[peaks].mean()))
-        if best is None or score > best.score:
-            best = Found(score, (int(tile), *(int(peak) for peak in peaks)))
-    return best
+        rows = groups[ranked.scene_ids[number]][list(best.tiles)]
+        reasons[number][NOTE] = {"tiles": tiles.windows[rows, 1:].tolist()}
+        if int(tiles.tile_ids[rows[0]]) in candidates:
+            tile_ids[number] = tiles.tile_ids[rows[0]]
+            similarities[number] = float(tiles.vectors[rows[0]] @ compared.query.vector)
+            reasons[number]["similarity"] = round(float(similarities[number]), 3)
+    return replace(ranked, tile_ids=tile_ids, similarities=similarities, reasons=reasons)
 
 
-def _best(scores: Scores) -> NDArray[np.intp]:
-    """Rows of the best tiles, best first; equal ones in their order."""
-    return np.argsort(-scores, kind="stable")[:MOST_TILES]
+def _ordered(ranked: RankedScenes, *, scores: NDArray[np.float64], order: NDArray[np.intp]) -> RankedScenes:
+    reasons: list[dict[str, Any]] = []
+    for place, row in enumerate(order.tolist()):
+        moved = row - place
+        reasons.append({**ranked.reasons[row], **({f"{NOTE}.places": moved} if moved else {})})
+    return RankedScenes(
+        scene_ids=ranked.scene_ids[order],
+        tile_ids=ranked.tile_ids[order],
+        scores=scores[order],
+        similarities=ranked.similarities[order],
+        reasons=reasons,
+    )
 
 
-def _peak(worth: NDArray[np.float64], *rows: NDArray[np.intp]) -> Found | None:
-    place = np.unravel_index(int(np.argmax(worth)), worth.shape)
-    score = float(worth[place])
-    if not np.isfinite(score):
-        return None
-    return Found(score, tuple(int(row[at]) for row, at in zip(rows, place, strict=True)))
+def _groups(scene_ids: NDArray[np.object_]) -> dict[object, NDArray[np.intp]]:
+    """Return the rows of each scene."""
+    rows: dict[object, list[int]] = {}
+    for row, scene in enumerate(scene_ids):
+        rows.setdefault(scene, []).append(row)
+    return {scene: np.array(places, dtype=np.intp) for scene, places in rows.items()}

@@ -41,11 +41,11 @@ class StageSettings:
     """Every stage by the name it has in ``Encoder.ranking``, in the order in which they run."""
 
     normalise: Stage = field(default_factory=Stage)
-    clauses: Stage = field(default_factory=Stage)
+    clauses: Stage = field(default_factory=lambda: Stage(on=True))
     attributes: Stage = field(default_factory=Stage)
     without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
-    relations: Stage = field(default_factory=Stage)
+    relations: Stage = field(default_factory=lambda: Stage(on=True, weight=2.0))
     diffuse: Stage = field(default_factory=Stage)
     cross_encoder: CrossEncoderStage = field(default_factory=CrossEncoderStage)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from search.translation.glossary import Kind
+from search.translation.glossary import Kind, glossary
 from search.understanding.lexer import Word
 from search.understanding.little_words import little_words
 from search.understanding.plan import RelationKind
@@ -75,10 +75,10 @@ class _Segment:
         for at in places:
             mark = self._words[at].mark
             if mark == "minus":
-                self._reading.parts.append(Part([at], negative=True, literal=True))
+                self._reading.parts.append(Part([at], negative=True, literal=True, weight=self._words[at].weight))
                 runs.append([])
             elif mark and not related:
-                self._reading.parts.append(Part([at], literal=True))
+                self._reading.parts.append(Part([at], literal=True, weight=self._words[at].weight))
                 runs.append([])
             else:
                 runs[-1].append(at)
@@ -125,7 +125,9 @@ class _Segment:
             before, after = places[:number], places[stop:]
             if after and self._kind(after[0]) is Kind.DE:
                 after = after[1:]
-            if not self._has_thing(before):  # 周围没有树的房子: the place says nothing without the thing
+            while before and self._kind(before[-1]) is Kind.CONJUNCTION:
+                self._reading.denying.add(before.pop())
+            if not any(self._is_meant(at) for at in before):  # 周围没有树的房子: the place needs the thing
                 self._reading.denying |= set(before)
                 before = []
             if before and after and self._kind(after[0]) is Kind.CONJUNCTION:
@@ -274,7 +276,8 @@ class _Segment:
         for items in self._listed(places, links=True):
             kept = self._trimmed(items)
             if any(self._is_meant(at) for at in kept):
-                parts.append(Part(kept, literal=len(kept) == 1 and self._quoted(kept)))
+                marked = len(kept) == 1 and self._quoted(kept)
+                parts.append(Part(kept, literal=marked, weight=self._words[kept[0]].weight if marked else 1.0))
         self._reading.parts += parts
         return parts[-1] if parts else None
 
@@ -321,7 +324,8 @@ class _Segment:
         while kept and self._words[kept[0]].term is not None and self._kind(kept[0]) in little:
             kept.pop(0)
         while kept and self._words[kept[-1]].term is not None and (
-            self._kind(kept[-1]) in (*little, Kind.ADVERB) or self._english(kept[-1]) in ("in", "on")
+            (self._kind(kept[-1]) in (*little, Kind.ADVERB) and self._words[kept[-1]].text not in glossary().measures)
+            or self._english(kept[-1]) in ("in", "on")
         ):  # fmt: skip
             kept.pop()
         return kept

@@ -46,6 +46,8 @@ class _Reader:
         goes_on = following is not None and following.role in (Role.CONTENT, Role.LITERAL)
         if tag.role is Role.LITERAL:
             self._literal(tag)
+        elif tag.role is Role.THERE and self._denies:
+            self._reading.denying |= set(range(tag.start, tag.end))
         elif tag.role is Role.STOP:
             self._close()
             self._last = self._resumed = None
@@ -70,20 +72,29 @@ class _Reader:
         return self._part is not None and self._part.negative
 
     def _content(self, tag: Tag) -> None:
-        if self._denies and self._resumed is not None and self._text(tag) in little_words("resuming"):
-            self._end_negation()
+        if self._denies and self._meant(self._part):
+            if self._resumed is not None and self._text(tag) in little_words("resuming"):
+                self._end_negation()
+            elif self._resumed is None and self._text(tag) in little_words("places"):
+                self._end_in_place(tag)
+                return
         if self._part is None:
             self._part = Part()
         self._part.words += range(tag.start, tag.end)
 
     def _literal(self, tag: Tag) -> None:
         word = self._words[tag.start]
+        if word.mark == "weighted" and self._part is not None and not self._part.negative:
+            self._part.words.append(tag.start)
+            self._part.literal, self._part.weight = True, word.weight
+            self._close()
+            return
         negative = word.mark == "minus" or (self._denies and not self._meant(self._part))
         link = self._link if self._part is None or not self._meant(self._part) else None
         if link is None or word.mark == "minus":
             self._close()
         self._part = None
-        part = Part([tag.start], negative, literal=True)
+        part = Part([tag.start], negative, literal=True, weight=word.weight)
         self._reading.parts.append(part)
         if negative:
             return
@@ -134,6 +145,11 @@ class _Reader:
         self._resumed = None
         self._part = resumed
 
+    def _end_in_place(self, tag: Tag) -> None:
+        """No people on the beach: what follows is where nothing of it is, and is looked for."""
+        self._close()
+        self._reading.denying |= set(range(tag.start, tag.end))
+
     def _next_denied(self, tag: Tag) -> None:
         self._reading.denying |= set(range(tag.start, tag.end))
         resumed = self._resumed
@@ -145,7 +161,8 @@ class _Reader:
         """Begin the second thing of a relation; False when there is no first one, and the words mean something else."""
         if self._denies:
             if self._resumed is None:
-                return False
+                self._end_in_place(tag)
+                return True
             self._end_negation()
         subject = self._part if self._part is not None and self._meant(self._part) else self._last
         if subject is None or subject.negative or (self._part is not None and not self._meant(self._part)):

@@ -24,6 +24,7 @@ class Role(StrEnum):
     EITHER = "either"
     NEGATION = "negation"
     RELATION = "relation"
+    THERE = "there"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def _tag(words: Sequence[Word], at: int, fresh: bool) -> Tag:
 def _phrase(phrase: str, start: int, end: int, fresh: bool) -> Tag | None:
     if phrase in little_words("inert"):
         return Tag(Role.CONTENT, start, end)
+    if phrase in little_words("there"):
+        return Tag(Role.THERE, start, end)
     if phrase in relations():
         return Tag(Role.RELATION, start, end, relations()[phrase], phrase=phrase)
     if phrase in little_words("around"):

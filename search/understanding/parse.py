@@ -33,7 +33,7 @@ def query_plan(text: str, language: str = "") -> QueryPlan:
     """
     line = query_text_normalise(text)
     spoken = words_of(line)
-    outside = " ".join(word.text for word in spoken if word.mark != "quoted" and not word.pause)
+    outside = " ".join(word.text for word in spoken if word.mark not in ("quoted", "minus") and not word.pause)
     chosen = language or query_language(outside or line)
     reading = chinese_reading(spoken) if chosen == "zh" else english_reading(spoken)
     return _plan(line, chosen, spoken, reading)
@@ -65,7 +65,7 @@ def _plan(line: str, language: str, spoken: Sequence[Word], reading: Reading) ->
     for part in parts:
         texts[id(part)] = _text(spoken, part.words)
     parts = _unlike(parts, texts)
-    made = {id(part): _clause(part, texts[id(part)], spoken, place) for part in parts}
+    made = {id(part): _clause(part, texts[id(part)], place) for part in parts}
     clauses = tuple(made[id(part)] for part in parts if not part.negative)
     negatives = tuple(made[id(part)] for part in parts if part.negative)
     denied = {at for part in parts if part.negative for at in part.words} | reading.denying
@@ -97,9 +97,8 @@ def _is_meant(spoken: Sequence[Word], part: Part) -> bool:
     return part.literal or any(spoken[at].english not in little_words("little") for at in part.words)
 
 
-def _clause(part: Part, text: str, spoken: Sequence[Word], place: dict[int, int]) -> Clause:
-    marked = spoken[part.words[0]]
-    weight = marked.weight if part.literal else LIKE_ANY
+def _clause(part: Part, text: str, place: dict[int, int]) -> Clause:
+    weight = part.weight if part.literal else LIKE_ANY
     words = tuple(place[at] for at in part.words)
     return Clause(text, -weight if part.negative else weight, words, explicit=part.literal)
 
@@ -107,7 +106,7 @@ def _clause(part: Part, text: str, spoken: Sequence[Word], place: dict[int, int]
 def attributes_folded(clauses: Sequence[Clause]) -> tuple[tuple[Clause, ...], tuple[Attribute, ...]]:
     """Return the clauses and their attributes.
 
-    A marked clause that says nothing but an attribute of another one ("many red roofs" "red roofs"^2) stresses it: it
+    A clause that says nothing but an attribute of another one ("many red roofs" "red roofs"^2) stresses it: it
     is no clause of its own, and its weight is the attribute's.
     """
     found: dict[str, Attribute] = {}
@@ -118,7 +117,7 @@ def attributes_folded(clauses: Sequence[Clause]) -> tuple[tuple[Clause, ...], tu
             wider.setdefault(attribute.phrase, set()).add(clause.text)
     kept = []
     for clause in clauses:
-        if clause.explicit and wider.get(clause.text, set()) - {clause.text}:
+        if wider.get(clause.text, set()) - {clause.text}:
             found[clause.text] = replace(found[clause.text], weight=clause.weight, words=clause.words)
         else:
             kept.append(clause)

@@ -7,11 +7,12 @@ from search.understanding.plan import RelationKind
 
 @dataclass(eq=False)
 class Part:
-    """Words (places in the list of words) that belong together. ``literal`` parts are taken as they stand."""
+    """Words (places in the list of words) that belong together; ``literal`` ones as a person marked them."""
 
     words: list[int] = field(default_factory=list)
     negative: bool = False
     literal: bool = False
+    weight: float = 1.0
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Func, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
 from search.models import Ranking
 from search.ranking import Band, PageCut, bands_in_order, page_cut, weaker_from
+from search.services.log_writes import log_atomic
 from search.slices import ranked_at, ranks_hidden
 from search.tokens import token_issue
 
@@ -97,7 +98,7 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     scenes = _scenes(user, [hit.scene_id for hit in ranked.values()])
     tiles = Tile.objects.in_bulk([hit.tile_id for hit in ranked.values()])
     shown = {rank: hit for rank, hit in ranked.items() if hit.scene_id in scenes}
-    with transaction.atomic():
+    with log_atomic():
         impressions = impressions_record(ranking=ranking, shown=shown, tile_ids=frozenset(tiles))
         if cut.cut_to > ranking.cut_to:
             _settle(ranking, cut)

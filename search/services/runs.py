@@ -3,7 +3,7 @@
 from time import perf_counter
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import connection
 
 from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
@@ -13,6 +13,7 @@ from search.engine import MOST_CANDIDATES, Answer, request_answer
 from search.models import Query, QueryVector, Ranking, TranslatedText
 from search.query import SearchRequest
 from search.selectors import ranking_cached, ranking_get
+from search.services.log_writes import array_literal, log_atomic
 
 _MS: Final = 1_000.0
 
@@ -48,7 +49,7 @@ def search_run(
 
 def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:
     ranked, words = answer.ranked, answer.words
-    with transaction.atomic():
+    with log_atomic():
         query = Query(
             user=user,
             text=request.text,
@@ -62,14 +63,17 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
         )
         query.full_clean(exclude=["user", "vector", "translated"])
         query.save()
-        return Ranking.objects.create(
+        arrays = {
+            "scene_ids": ranked.scene_ids.tolist(),
+            "tile_ids": ranked.tile_ids.tolist(),
+            "scores": ranked.scores.tolist(),
+            "similarities": ranked.similarities.tolist(),
+        }
+        ranking = Ranking.objects.create(
             query=query,
             encoder=answer.encoder,
             ranker=answer.ranker.version,
-            scene_ids=ranked.scene_ids.tolist(),
-            tile_ids=ranked.tile_ids.tolist(),
-            scores=ranked.scores.tolist(),
-            similarities=ranked.similarities.tolist(),
+            **{name: array_literal(values) for name, values in arrays.items()},
             reasons=ranked.reasons,
             searched=answer.searched,
             estimated=answer.estimated,
@@ -77,6 +81,9 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
             cache_key=key,
             took_ms=answer.took_ms,
         )
+        for name, values in arrays.items():
+            setattr(ranking, name, values)
+        return ranking
 
 
 # The arrays stay in the database. Nothing is inserted when the row was erased meanwhile.
@@ -94,7 +101,7 @@ FROM search_ranking WHERE id = %s RETURNING id
 
 def _take_over(source_id: object, user: User, request: SearchRequest, channel: str, begun: float) -> Ranking | None:
     """Store a known answer as this person's own; None if it was erased meanwhile."""
-    with transaction.atomic():
+    with log_atomic():
         source = Query.objects.filter(rankings=source_id).first()
         if source is None:
             return None

@@ -56,9 +56,10 @@ def embeddings_read(path: Path) -> LabelledEmbeddings:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as opened:
-            if not isinstance(opened, np.lib.npyio.NpzFile):
-                raise _refusal(path, "it holds one array; an .npz with images, labels and texts is needed")
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            raise _refusal(path, "it holds one array; an .npz with images, labels and texts is needed")
+        with found as opened:
             if missing := [name for name in _SHAPES if name not in opened.files]:
                 has = ", ".join(opened.files) or "nothing"
                 raise _refusal(path, f"it has no {' and no '.join(map(repr, missing))} (it has: {has})")

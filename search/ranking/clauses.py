@@ -53,6 +53,14 @@ def without_step(pool: Pool) -> Pool:
     return _after(pool, pool.scores + sum(taken), clauses, taken)
 
 
+def taken_away(pool: Pool) -> Scores:
+    """Return what "without" took from each row of the pool (m,), as it was noted: numbers of at most 0."""
+    taken = np.zeros(len(pool.rows))
+    for row, told in enumerate(pool.notes[NOTE].tolist() if NOTE in pool.notes else ()):
+        taken[row] = sum(min(value, 0.0) for _words, value in told or ())
+    return taken
+
+
 def clauses_add(*, whole: Scores, parts: Sequence[Scores], weights: Sequence[float], share: float) -> list[Scores]:
     """Return what each clause adds to the scores ``whole`` (n,) of the text, in their unit; ``parts`` are (n,) each.
 

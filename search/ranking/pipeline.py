@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from search.ranking.clauses import clauses_step, without_step
+from search.ranking.clauses import clauses_step, taken_away, without_step
+from search.ranking.diffuse import scores_diffused
 from search.ranking.explain import reasons_of
 from search.ranking.normalise import rows_corrected, target_corrected
 from search.ranking.pool import Asked, CandidateTiles, Pool, Step
@@ -87,11 +88,20 @@ def windows_step(pool: Pool) -> Pool:
     codes = _codes(tiles.scene_ids[pool.rows])
     fused = scenes_fuse(scenes=codes, windows=tiles.windows[pool.rows], scores=pool.scores, weight=weight)
     notes = np.empty(len(fused.rows), dtype=object)
-    for number, (count, places) in enumerate(zip(fused.counts, fused.places, strict=True)):
-        more = tiles.windows[pool.rows[places], 1:].tolist()
-        notes[number] = {"seen": int(count), **({"more": more} if more else {})} if count else None
+    for number in np.flatnonzero(fused.counts):
+        more = tiles.windows[pool.rows[fused.places[number]], 1:].tolist()
+        notes[number] = {"seen": int(fused.counts[number]), **({"more": more} if more else {})}
     scenes = replace(pool.take(fused.rows), scores=fused.scores, tiles=pool)
     return scenes.noted("windows", notes)
+
+
+def diffuse_step(pool: Pool) -> Pool:
+    """Let scenes that look alike speak for each other (``diffuse``).
+
+    What "without" took away is taken once more: its neighbours must not give it back.
+    """
+    scores = scores_diffused(pool.vectors, pool.scores, weight=pool.asked.settings.diffuse.weight)
+    return replace(pool, scores=scores + taken_away(pool))
 
 
 def _codes(scene_ids: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -119,5 +129,6 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("clauses", clauses_step),
     ("without", without_step),
     ("windows", windows_step),
+    ("diffuse", diffuse_step),
 ]
 """The stages in their order; each has its on/off and weight in ``StageSettings`` under its name."""

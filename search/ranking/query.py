@@ -61,5 +61,6 @@ class Geometry:
 
 def unit(rows: NDArray[np.floating]) -> Vector:
     """Return rows (..., d) at length 1 as float32; a row of zeros stays zeros."""
-    lengths = np.sqrt(np.einsum("...i,...i->...", rows, rows, dtype=np.float64))[..., np.newaxis]
-    return np.asarray(rows / np.maximum(lengths, _TINY), dtype=np.float32)
+    single = np.asarray(rows, dtype=np.float32)
+    lengths = np.sqrt(np.einsum("...i,...i->...", single, single))[..., np.newaxis]
+    return np.asarray(single / np.maximum(lengths, np.float32(_TINY)))

@@ -60,15 +60,14 @@ def scenes_fuse(
     worth = np.where(part, scores - (1.0 - weight) * np.abs(scores), scores)
     order = np.lexsort((np.arange(len(scores)), -worth, scenes))
     starts = np.flatnonzero(np.r_[True, np.diff(scenes[order]) != 0])
-    groups = np.split(order, starts[1:])
+    ends = np.append(starts[1:], len(order))
     best = order[starts]
     counts = np.add.reduceat(part[order].astype(np.int64), starts)
-    places = [
-        _other_places(group, best=row, windows=windows, scores=scores, above=(scores[row] + lowest) / 2)
-        if count > 1
-        else np.zeros(0, np.intp)
-        for group, row, count in zip(groups, best, counts, strict=True)
-    ]
+    places = [np.zeros(0, np.intp)] * len(best)
+    for number in np.flatnonzero(ends - starts > 1):
+        group, row = order[starts[number] : ends[number]], best[number]
+        above = (scores[row] + lowest) / 2
+        places[number] = _other_places(group, best=row, windows=windows, scores=scores, above=above)
     return FusedScenes(rows=best, scores=worth[best], counts=counts, places=places)
 
 
@@ -77,11 +76,9 @@ def _other_places(
 ) -> NDArray[np.intp]:
     kept = [best] if windows[best, 0] > 0 else []
     found: list[int] = []
-    for row in group:
+    for row in group[(windows[group, 0] > 0) & (scores[group] > above) & (group != best)]:
         if len(found) == MOST_PLACES:
             break
-        if row == best or windows[row, 0] == 0 or scores[row] <= above:
-            continue
         if all(shared_area(windows[row, 1:], windows[other, 1:]) < SAME_PLACE for other in kept):
             kept.append(row)
             found.append(row)
@@ -90,8 +87,8 @@ def _other_places(
 
 def shared_area(one: NDArray[np.integer], two: NDArray[np.integer]) -> float:
     """Return the area that two windows (x, y, width, height) share, as a part (0 to 1) of the smaller one's."""
-    x, y, width, height = (int(value) for value in one)
-    left, top, wide, high = (int(value) for value in two)
+    x, y, width, height = one.tolist()
+    left, top, wide, high = two.tolist()
     across = min(x + width, left + wide) - max(x, left)
     down = min(y + height, top + high) - max(y, top)
     return max(0, across) * max(0, down) / max(1, min(width * height, wide * high))

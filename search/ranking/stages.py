@@ -58,7 +58,9 @@ class StageSettings:
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:8]
 
 
-_DEFAULTS: Final[Mapping[str, StageSettings]] = {}
+_BOTH: Final = StageSettings(normalise=Stage(on=True), diffuse=Stage(on=True))
+_DEFAULTS: Final[Mapping[str, StageSettings]] = {"builtin": _BOTH, "transformers": _BOTH}
+"""By ``Encoder.Kind``. Both stages gain on either kind: docs/ranking.md has the figures."""
 
 
 def stage_defaults(kind: str) -> StageSettings:

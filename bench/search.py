@@ -26,8 +26,9 @@ from bench.search_tables import tables  # noqa: E402
 
 LOOP_UP_TO = 100_000
 """Scenes that the tutorial loop is asked about; a million would take it over a minute a query."""
-GRAPHS_UP_TO = {"faiss": 1_000_000, "hnswlib": 100_000}
-"""Scenes up to which a rival's graph is built: a million takes each half an hour and 4.5 GB of memory of its own."""
+GRAPHS_UP_TO = 100_000
+"""Scenes up to which the rivals build their graphs: a million takes each half an hour and 4.5 GB of memory."""
+RIVALS = ("faiss", "hnswlib")
 
 
 def main() -> None:
@@ -37,24 +38,25 @@ def main() -> None:
         report: dict[str, Any] = {"machine": _machine(), "command": " ".join(sys.argv), "sizes": []}
         for size in options.sizes:
             folder = work / f"{size}x{options.dimension}"
-            rivals = [name for name in options.rivals if size <= GRAPHS_UP_TO[name]]
-            prepare(folder, scenes=size, dimension=options.dimension, rivals=rivals)
+            graphs = options.rivals if size <= options.graphs_up_to else []
+            prepare(folder, scenes=size, dimension=options.dimension, graphs=graphs)
             if options.prepare:
                 continue
-            measured = _measure(folder, size, rivals, options)
+            measured = _measure(folder, size, graphs, options)
             report["sizes"].append(measured)
             print(tables(measured), flush=True)
     if options.json and not options.prepare:
         Path(options.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
-def _measure(folder: Path, size: int, rivals: list[str], options: argparse.Namespace) -> dict[str, Any]:
+def _measure(folder: Path, size: int, graphs: list[str], options: argparse.Namespace) -> dict[str, Any]:
     result = folder / "result.json"
     asked = {
         "folder": str(folder),
         "queries": options.queries,
         "rounds": options.rounds,
-        "rivals": rivals,
+        "rivals": options.rivals,
+        "graphs": graphs,
         "loop": size <= LOOP_UP_TO,
         "http": not options.no_http,
         "result": str(result),
@@ -62,7 +64,7 @@ def _measure(folder: Path, size: int, rivals: list[str], options: argparse.Names
     command = [sys.executable, "-m", "bench.search_measure", json.dumps(asked)]
     subprocess.run(command, cwd=ROOT, env=environment(folder), check=True)
     measured: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-    measured["left_out"] = [name for name in options.rivals if name not in rivals]
+    measured["left_out"] = [name for name in options.rivals if name not in graphs]
     measured["loop"] = asked["loop"]
     return measured
 
@@ -73,14 +75,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dimension", type=int, default=1_024, metavar="D", help="numbers of a vector (1024)")
     parser.add_argument("--queries", type=int, default=40, metavar="Q", help="queries a case and way (40)")
     parser.add_argument("--rounds", type=int, default=4, metavar="R", help="in so many turns (4)")
-    parser.add_argument("--rivals", type=_words, default=list(GRAPHS_UP_TO), help="faiss,hnswlib or none")
+    parser.add_argument("--rivals", type=_words, default=list(RIVALS), help="faiss,hnswlib or none")
+    parser.add_argument(
+        "--graphs-up-to",
+        type=int,
+        default=GRAPHS_UP_TO,
+        metavar="N",
+        help="scenes up to which rivals build their graphs",
+    )
     parser.add_argument("--no-http", action="store_true", help="leave out the web server")
     parser.add_argument("--prepare", action="store_true", help="make what is missing in --work and stop")
     parser.add_argument("--work", metavar="DIR", help="folder that keeps portals and indexes for the next run")
     parser.add_argument("--json", metavar="FILE", help="file for all figures")
     options = parser.parse_args()
-    if unknown := set(options.rivals) - set(GRAPHS_UP_TO):
-        parser.error(f"--rivals: {', '.join(sorted(unknown))} is not one of {', '.join(GRAPHS_UP_TO)}.")
+    if unknown := set(options.rivals) - set(RIVALS):
+        parser.error(f"--rivals: {', '.join(sorted(unknown))} is not one of {', '.join(RIVALS)}.")
     if options.prepare and not options.work:
         parser.error("--prepare needs --work, where it keeps what it makes.")
     if min(options.sizes) < 1 or options.queries < 1 or not 1 <= options.rounds <= options.queries:

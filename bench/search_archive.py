@@ -34,12 +34,12 @@ def manage(folder: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment(folder), check=True)
 
 
-def prepare(folder: Path, *, scenes: int, dimension: int, rivals: list[str]) -> None:
-    """Make what is missing: the portal with ``scenes`` scenes and its index, the arrays, the rivals' indexes."""
+def prepare(folder: Path, *, scenes: int, dimension: int, graphs: list[str]) -> None:
+    """Make what is missing: the portal with ``scenes`` scenes and its index, the arrays, the graphs of these rivals."""
     (folder / "var").mkdir(parents=True, exist_ok=True)
     manage(folder, "migrate", "--skip-checks", "--noinput", "--verbosity", "0")
     subprocess.run(
-        [sys.executable, "-m", "bench.search_archive", str(folder), str(scenes), str(dimension), ",".join(rivals)],
+        [sys.executable, "-m", "bench.search_archive", str(folder), str(scenes), str(dimension), ",".join(graphs)],
         cwd=ROOT, env=environment(folder), check=True,
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def built(folder: Path) -> dict[str, Any]:
 
 def _main() -> None:
     folder, scenes, dimension = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    rivals = [name for name in sys.argv[4].split(",") if name]
+    graphs = [name for name in sys.argv[4].split(",") if name]
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rsportal.settings")
@@ -65,7 +65,7 @@ def _main() -> None:
     _portal(folder, scenes, dimension)
     _searcher()
     _arrays(folder)
-    _rivals(folder, rivals)
+    _graphs(folder, graphs)
 
 
 def _portal(folder: Path, scenes: int, dimension: int) -> None:
@@ -148,7 +148,7 @@ def _taken(
     return done + whole, data[whole * layout.itemsize :]
 
 
-def _rivals(folder: Path, names: list[str]) -> None:
+def _graphs(folder: Path, names: list[str]) -> None:
     from bench.search_rivals import FaissHnsw, Hnswlib
 
     kinds = {"faiss": (FaissHnsw, "faiss.index"), "hnswlib": (Hnswlib, "hnswlib.index")}

@@ -17,13 +17,15 @@ def index_words(encoder: Encoder) -> list[str]:
     indexes = vector_indexes(encoder.pk)
     if indexes:
         return [_line(encoder, index) for index in indexes]
+    if vector_index_progress(encoder.pk) is not None:  # Built in place: not seen before it is there.
+        return [_building(encoder, encoder.get_index_kind_display())]
     if vector_index_wanted(encoder):
         return [_("none yet: the worker builds it within the hour; until then every vector is compared")]
     return [_("none: every vector is compared")]
 
 
 def _line(encoder: Encoder, index: VectorIndex) -> str:
-    kind, size = Encoder.Index(index.kind).label, filesizeformat(index.bytes)
+    kind, size = str(Encoder.Index(index.kind).label), filesizeformat(index.bytes)
     if index.state == IndexState.READY:
         return _("%(kind)s, in use, %(size)s") % {"kind": kind, "size": size}
     if index.state == IndexState.BROKEN:

@@ -25,14 +25,15 @@ def index_lines(encoder: Encoder) -> list[str]:
     indexes = vector_indexes(encoder.pk)
     count = f"{'about ' * stored.estimated}{stored.vectors:,} vectors" if stored else "no vectors"
     head = f"{encoder.name:<24} {count}, wanted: {encoder.index_kind}"
-    if not indexes:
+    progress = vector_index_progress(encoder.pk)
+    if not indexes and progress is None:
         more = "; the worker builds one within the hour" if vector_index_wanted(encoder) else ""
         return [head, f"    no index: every vector is compared{more}"]
-    lines = [head]
+    lines = [head]  # An index that is built in place is not seen before it is there, its progress is.
     for index in indexes:
         size = filesizeformat(index.bytes).replace("\xa0", " ")
         lines.append(f"    {index.kind} index {_STATES[index.state]}, {size}")
-    if progress := vector_index_progress(encoder.pk):
+    if progress is not None:
         lines.append(f"    {progress_line(progress)}")
     return lines
 

@@ -163,7 +163,7 @@ def _create_once(cursor: CursorWrapper, encoder: Encoder, kind: str, *, in_place
             how=sql.SQL("" if in_place else "CONCURRENTLY"),
             name=sql.Identifier(index_name(encoder.pk, kind)),
             table=table,
-            definition=sql.SQL(index_definition(kind, encoder.dimension)),  # type: ignore[arg-type]
+            definition=sql.SQL(index_definition(kind, encoder.dimension)),
         ),
         sql.SQL("ANALYZE {}").format(table),
     )

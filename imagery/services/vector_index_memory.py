@@ -48,11 +48,12 @@ def build_memory_mb(*, kind: str, rows: int, dimension: int) -> int:
 
 
 def build_workers() -> int:
-    """Return how many processes may help with a build: the other cores here, else what the database is set to."""
+    """Return how many processes may help with a build: one for each other core here, else as the database is set."""
+    if _database_is_here():
+        return (os.cpu_count() or 1) - 1
     with connection.cursor() as cursor:
         cursor.execute("SHOW max_parallel_maintenance_workers")
-        own = int(cursor.fetchone()[0])
-    return max(own, (os.cpu_count() or 1) - 1) if _database_is_here() else own
+        return int(cursor.fetchone()[0])
 
 
 def _database_is_here() -> bool:

@@ -32,7 +32,7 @@ def write_configuration(place: Place, *, server_user: str, client_users: set[str
 
 
 def _postgresql_conf(place: Place, libraries: Path) -> str:
-    memory = memory_bytes()
+    memory, cores = memory_bytes(), os.cpu_count() or 1
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": '"' + str(place.socket_dir).replace('"', '""') + '"',
@@ -40,10 +40,15 @@ def _postgresql_conf(place: Place, libraries: Path) -> str:
         "max_connections": 100,
         "superuser_reserved_connections": 3,
         # Memory. An HNSW index is built several times faster when it fits in maintenance_work_mem.
-        "shared_buffers": _share(memory, 8, 64, 1024),
+        # A search through the index of a million vectors reads thousands of pages, anywhere in gigabytes: from
+        # here each is at hand, from the system's cache it is copied first.
+        "shared_buffers": _share(memory, 6, 64, 8192),
         "effective_cache_size": _share(memory, 2, 256, 65536),
         "work_mem": _share(memory, 256, 8, 64),
         "maintenance_work_mem": _share(memory, 16, 64, 1024),
+        # Whoever waits is one of several: a search takes no more processes than there are cores for it.
+        "max_parallel_workers": max(2, cores),
+        "max_parallel_workers_per_gather": max(1, min(4, cores // 2)),
         "autovacuum_work_mem": _share(memory, 64, 32, 256),
         "dynamic_shared_memory_type": "posix" if _dev_shm_is_roomy() else "mmap",
         # Queries here are short: compiling them costs more than it saves.

@@ -14,12 +14,12 @@ _SAMPLED_PAGES: Final = 120
 """Of the table of scenes: a thousand of them, in a millisecond. One scene in a hundred is seen often enough."""
 _SEED: Final = 4
 """The same pages each time: asked again, a search tells the same number."""
-_WALK_COST: Final = 12.0
+_WALK_COST: Final = 4.0
 """What it costs to look at a row through the index, in rows measured one after the other (docs/decisions)."""
 _LEAST_INDEXED: Final = 5_000
 """So few rows are compared in some milliseconds, however many there are in all."""
 
-_FEW: Final = 0.1
+_FEW: Final = 0.04
 
 # The size on disk tells what the last ANALYZE could not know; a table that was never analysed has no density.
 _SIZES: Final = """

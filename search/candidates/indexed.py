@@ -22,7 +22,7 @@ from search.candidates.wire import Rows, packed, packed_read
 
 EF_SEARCH: Final = 200
 """How many nodes a step of the scan keeps in view (docs/decisions has the recall it gives)."""
-_BINARY_OVERSAMPLING: Final = 8
+_BINARY_OVERSAMPLING: Final = 16
 """Rows taken by the distance of their signs for each one that is kept by its true distance."""
 _WIDE: Final = 8
 """When one scene crowds, look at so many times the rows before whole scenes are asked for."""

@@ -61,7 +61,7 @@ def asked(*, vector: NDArray[np.float32], encoder: Encoder, request: SearchReque
     return Asked(
         encoder_id=int(encoder.pk),
         dimension=encoder.dimension,
-        scenes=connection.ops.compose_sql(sql, parameters),
+        scenes=connection.ops.compose_sql(sql, parameters),  # type: ignore[attr-defined]  # PostgreSQL's only.
         vector=vector_literal(vector),
     )
 

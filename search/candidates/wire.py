@@ -66,7 +66,7 @@ def packed_read(statement: str, *, dimension: int) -> tuple[Rows, object]:
     cursor = psycopg.Cursor(connection.connection)
     cursor.format = psycopg.pq.Format.BINARY
     make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with make(cursor) as wrapped:
+    with make(cursor) as wrapped:  # type: ignore[arg-type]  # Its stubs know Django's own cursors only.
         wrapped.execute(statement)
         head, vectors, extra = wrapped.fetchone()
     if not head:

@@ -176,13 +176,20 @@ def test_no_kind_is_wanted(encoder):
 
 
 def test_a_database_that_gives_up_is_named(encoder):
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = '1ms'")
-        try:
-            with pytest.raises(Unavailable, match=r"could not build the index of encoder clip: .*timeout"):
-                building._create(cursor, encoder, "hnsw", in_place=False)
-        finally:
-            cursor.execute("RESET statement_timeout")
+    blocker = connection.copy()
+    try:
+        with blocker.cursor() as other, connection.cursor() as cursor:
+            blocker.set_autocommit(False)
+            other.execute(f"LOCK TABLE {partition_name(encoder.pk)} IN EXCLUSIVE MODE")
+            cursor.execute("SET lock_timeout = '20ms'")
+            try:
+                with pytest.raises(Unavailable, match=r"could not build the index of encoder clip: .*lock timeout"):
+                    vector_index_build(encoder=encoder)
+            finally:
+                cursor.execute("RESET lock_timeout")
+    finally:
+        blocker.rollback()
+        blocker.close()
     assert vector_index_build(encoder=encoder).state == IndexState.READY
 
 

@@ -91,8 +91,8 @@ def query_encode(*, text: str, encoder: Encoder) -> EncodedQuery:
 def parts_encode(*, texts: Sequence[str], encoder: Encoder) -> list[NDArray[np.float32]]:
     """Return the unit vectors (dimension,) of parts of a query, those that are not known yet in one pass of the model.
 
-    They are kept in this process's memory only: nothing of a person's words stays in the database but the queries that
-    their history shows and erases. Raises as ``query_encode`` does.
+    They are looked up among the queries that were asked, but kept in this process's memory only: nothing of a person's
+    words stays in the database but the queries that their history shows and erases. Raises as ``query_encode`` does.
     """
     recipe = query_recipe(encoder)
     normalised = [query_text_normalise(text) for text in texts]
@@ -101,6 +101,15 @@ def parts_encode(*, texts: Sequence[str], encoder: Encoder) -> list[NDArray[np.f
     missing = list({key: text for key, text in zip(keys, normalised, strict=True) if key not in known}.items())
     for _key, text in missing:
         _check_language(text, encoder)
+    if missing:
+        rows = QueryVector.objects.filter(
+            encoder=encoder, recipe=recipe, text_sha256__in=[key[2] for key, _ in missing]
+        )
+        for row in rows:
+            key = (encoder.pk, recipe, row.text_sha256)
+            known[key] = _half(TextVector(row.vector, tuple(row.parts)))
+            _remember(key, known[key])
+        missing = [(key, text) for key, text in missing if key not in known]
     if missing:
         made = _encode([text for _key, text in missing], encoder)
         for (key, _text), vector in zip(missing, made, strict=True):

@@ -111,7 +111,8 @@ def _archive(*scenes):
     return every, read
 
 
-def _ranked(candidates, read, query=_QUERY, settings=StageSettings()):
+def _ranked(candidates, read, query=_QUERY):
+    settings = StageSettings()
     found = candidates_rank(candidates=candidates, query=query, settings=settings, geometry=Geometry(), limit=50)
     compared = Compared.of(candidates=candidates, query=query, settings=settings, geometry=Geometry())
     assert set(scenes_to_read(ranked=found, candidates=candidates, compared=compared)) == set(found.scene_ids)

@@ -4,6 +4,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from imagery.api.fields import BBoxField, WindowField
+from search.api.facet_serializers import FacetsSerializer
 from search.api.fields import BoxField, names_field
 from search.models import Event, Query
 from search.understanding import ChipKind
@@ -83,6 +84,9 @@ class SearchRequestSerializer(serializers.Serializer):
     gsd_max = serializers.FloatField(required=False, help_text="Largest ground sample distance in metres.")
     cloud_cover_max = serializers.FloatField(required=False, help_text="Largest cloud cover in per cent.")
     license = names_field("Licences of collections, such as CC-BY-4.0; none stands for those that state none.")
+    facets = serializers.BooleanField(
+        required=False, default=False, help_text="Also tell how many scenes have each value of the filters."
+    )
     limit = serializers.IntegerField(
         required=False, default=DEFAULT_RESULTS, min_value=1, max_value=MAX_RESULTS, help_text="Results on a page."
     )
@@ -148,11 +152,15 @@ class SearchAnswerSerializer(serializers.Serializer):
     encoder = serializers.CharField(help_text="The model that turned words and pictures into vectors.")
     took_ms = TookSerializer(help_text="Of the search itself; further pages repeat it.")
     searched = serializers.IntegerField(help_text="Scenes that were looked at.")
+    estimated = serializers.BooleanField(help_text="Whether `searched` is an estimate: above 10,000 scenes it may be.")
     total = serializers.IntegerField(help_text="Scenes in the answer, over all pages.")
     ranking = serializers.UUIDField(help_text="This answer; its pages stay the same.")
     page = serializers.IntegerField()
     pages = serializers.IntegerField()
     next = serializers.URLField(allow_null=True, help_text="The next page; null on the last one.")
+    facets = FacetsSerializer(
+        allow_null=True, help_text="What was asked for by `facets` together with `text`; null otherwise."
+    )
     results = ResultSerializer(many=True)
 
 

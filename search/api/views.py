@@ -14,7 +14,9 @@ from imagery.api.links import link
 from imagery.models import Asset
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
+from search.api.facet_serializers import facets_body
 from search.api.serializers import SearchAnswerSerializer, SearchRequestSerializer
+from search.facets import facets_get
 from search.filters import FILTERS
 from search.models import Query, Ranking
 from search.query import SearchRequest, search_request_parse
@@ -58,10 +60,13 @@ class SearchView(APIView):
         asked = form.validated_data
         user = cast(User, request.user)
         ranking = _ranking(user, asked["ranking"], needed="text" not in asked) if "ranking" in asked else None
+        facets = None
         if ranking is None:
-            ranking = search_run(user=user, request=_parse(user, asked), channel=Query.Channel.API)
+            wanted = _parse(user, asked)
+            ranking = search_run(user=user, request=wanted, channel=Query.Channel.API)
+            facets = facets_body(facets_get(user, wanted)) if asked["facets"] else None
         page = ranking_page(user=user, ranking=ranking, page=asked["page"], size=asked["limit"])
-        return Response(SearchAnswerSerializer(_body(request, page, size=asked["limit"])).data)
+        return Response(SearchAnswerSerializer({**_body(request, page, size=asked["limit"]), "facets": facets}).data)
 
 
 def _ranking(user: User, ranking_id: Any, *, needed: bool) -> Ranking | None:
@@ -102,6 +107,7 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,
         "searched": ranking.searched,
+        "estimated": ranking.estimated,
         "total": page.total,
         "ranking": ranking.pk,
         "page": page.page,

@@ -103,15 +103,16 @@ def runs_view(request: HttpRequest, pk: int, *, site: Any, opts: Any) -> HttpRes
 def _measure(request: HttpRequest, form: RunForm, judged_set: JudgedSet, user: User) -> list[RankingRun]:
     try:
         configurations = [configuration_parse(text) for text in form.texts()]
-        requests = set_requests(judged_set, user)
-        if len(configurations) * len(requests) > _MOST_ASKED:
+        searches = len(configurations) * judged_set.queries.count()
+        if searches > _MOST_ASKED:
             raise InvalidInput(
                 _(
                     "These are %(found)d searches; this page waits for %(most)d at most. Run “manage.py "
                     "evaluate_rankings --set %(name)s”: what it finds is shown here."
                 )
-                % {"found": len(configurations) * len(requests), "most": _MOST_ASKED, "name": judged_set.name}
+                % {"found": searches, "most": _MOST_ASKED, "name": judged_set.name}
             )
+        requests = set_requests(judged_set, user)
         made = []
         for configuration in configurations:
             run, measured = ranking_run_make(

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -69,6 +70,8 @@ class JudgedSetForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "configurations" in self.fields:
+            self.fields["configurations"].label = capfirst(self.fields["configurations"].label)
         if "collection" not in self.fields:
             return
         field: Any = self.fields["collection"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils import formats, timezone
@@ -78,7 +78,9 @@ def precision_plot(runs: Sequence[RankingRun]) -> Plot:
         field="precision",
         xs=PRECISION_POINTS,
         scale=linear(0.0, 1.0, LEFT, RIGHT),
-        x_ticks=[Tick(linear(0.0, 1.0, LEFT, RIGHT)(at), f"{at:g}") for at in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)],
+        x_ticks=_ends_inside(
+            [Tick(linear(0.0, 1.0, LEFT, RIGHT)(at), f"{at:g}") for at in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+        ),
         title=_("Precision and recall"),
         description=_("Interpolated precision at eleven recalls, with intervals (95 %); higher is better."),
         x_label=_("recall"),
@@ -95,7 +97,7 @@ def recall_plot(runs: Sequence[RankingRun]) -> Plot:
         field="recall",
         xs=RECALL_POINTS,
         scale=scale,
-        x_ticks=[Tick(scale(at), f"{at:,}") for at in (1, 10, 100, 1_000)],
+        x_ticks=_ends_inside([Tick(scale(at), f"{at:,}") for at in (1, 10, 100, 1_000)]),
         title=_("Recall among the first k"),
         description=_("Share of the relevant scenes among the first k hits, with intervals (95 %); higher is better."),
         x_label=_("first k hits"),
@@ -122,16 +124,18 @@ def history_plot(runs: Sequence[RankingRun]) -> Plot | None:
         places = [place for place, run in enumerate(usable) if run.configuration == name]
         labels = [f"{name}, {_when(usable[place])}: {points[place][0]:.3f}" for place in places]
         lines.append(series(number, Values(name, places, [points[place] for place in places], labels), x, y))
-    ends = sorted({0, len(usable) - 1})
     return Plot(
         key="history",
         title=_("nDCG@10 over the runs"),
         description=_("Every run of this set, oldest first, with intervals (95 %); higher is better."),
         x_label=_("runs, oldest first"),
         y_label="nDCG@10",
-        x_ticks=[Tick(x(place), _day(usable[place])) for place in ends],
+        x_ticks=[
+            Tick(x(place), _day(usable[place]), anchor) for place, anchor in ((0, "start"), (len(usable) - 1, "end"))
+        ],
         y_ticks=[Tick(y(tick), f"{tick:g}") for tick in ticks],
         series=lines,
+        barred=True,
         header=[_("Run"), _("Configuration"), "nDCG@10"],
         rows=[[_when(run), run.configuration, _interval(point)] for run, point in zip(usable, points, strict=True)],
     )
@@ -200,6 +204,11 @@ def _curve(
         header=[x_label, *names],
         rows=[[f"{at:g}", *(_interval(values[row]) for values in points)] for row, at in enumerate(xs)],
     )
+
+
+def _ends_inside(ticks: list[Tick]) -> list[Tick]:
+    """Return the ticks with the last label ending where it stands, so that nothing is cut off at the edge."""
+    return [*ticks[:-1], replace(ticks[-1], anchor="end")]
 
 
 def _interval(point: Point) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 WIDTH: Final = 420
 HEIGHT: Final = 300
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 408.0, 10.0, 252.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 408.0, 26.0, 252.0
 _MARK: Final = 3.6  # half the size of a mark
 _SHAPES: Final = (
     "M{l},{y}a{m},{m} 0 1,0 {d},0a{m},{m} 0 1,0 -{d},0z",  # circle
@@ -26,10 +26,11 @@ MOST_SERIES: Final = len(_SHAPES)
 
 @dataclass(frozen=True)
 class Tick:
-    """A label on an axis, at ``at``."""
+    """A label on an axis, at ``at``; ``anchor`` is which part of the text stands there."""
 
     at: float
     label: str
+    anchor: str = "middle"
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,22 @@ class Mark:
 @dataclass(frozen=True)
 class Series:
     """A line with its marks. ``number`` (from 1) chooses colour, dashes and shape; ``band`` is the area between the
-    ends of the intervals; both are lists of points."""
+    ends of the intervals (both are lists of points), ``bars`` are the intervals themselves as a path."""
 
     number: int
     name: str
     line: str
     band: str
+    bars: str
     marks: list[Mark]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot with the table that says the same: ``header`` and ``rows`` of words."""
+    """A plot with the table that says the same: ``header`` and ``rows`` of words.
+
+    ``barred``: the intervals are drawn as bars, since between the points there is nothing.
+    """
 
     key: str
     title: str
@@ -66,6 +71,7 @@ class Plot:
     series: list[Series]
     header: list[str]
     rows: list[list[str]]
+    barred: bool = False
     width: int = WIDTH
     height: int = HEIGHT
     left: float = LEFT
@@ -112,6 +118,7 @@ def series(number: int, values: Values, x: Scale, y: Scale) -> Series:
         name=values.name,
         line=" ".join(f"{at},{y(point[0])}" for at, point in zip(across, values.points, strict=True)),
         band=" ".join([*upper, *reversed(lower)]),
+        bars="".join(f"M{at},{y(low)}V{y(high)}" for at, (_mean, low, high) in zip(across, values.points, strict=True)),
         marks=[
             Mark(mark_path(number, at, y(point[0])), label)
             for at, point, label in zip(across, values.points, labels, strict=True)

@@ -117,7 +117,7 @@ def _scores(pool: Pool, clauses: Sequence[RankClause]) -> list[Scores]:
 def _after(pool: Pool, scores: Scores, clauses: Sequence[RankClause], parts: Sequence[Scores]) -> Pool:
     told: list[list[Any]] = [[] for _ in pool.rows]
     for row, before in enumerate(pool.notes[NOTE].tolist() if NOTE in pool.notes else ()):
-        told[row] += before
+        told[row] += before or []
     for clause, values in zip(clauses, parts, strict=True):
         for row, value in enumerate(np.round(values, _DIGITS).tolist()):
             if value:

@@ -57,6 +57,19 @@ def test_short_texts_count_as_a_whole_and_long_ones_by_their_parts_too():
     assert _rank(vectors, [*two, *two]).scores != pytest.approx(_rank(vectors, []).scores)
 
 
+def test_a_picture_that_one_stage_says_nothing_of_is_still_told_of_by_the_next():
+    vectors = [[1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0]]
+    clauses = [RankClause("ships", _axis(1), 2.0), RankClause("cranes", _axis(2), -1.0)]
+    found = _rank(vectors, clauses, stressed=True)
+    told = dict(zip(found.scene_ids, found.reasons, strict=True))
+    assert [words for words, _share in told["s3"]["clauses"]] == ["ships", "cranes"]
+    assert [words for words, _share in told["s0"]["clauses"]] == ["ships"]
+    silent = _rank(
+        [*vectors, [0, 0, 0, 1]], [RankClause("of nothing", np.zeros(4, np.float32), 2.0), clauses[1]], stressed=True
+    )
+    assert silent.scene_ids.tolist()[0] != "s3"
+
+
 def test_weights_a_person_gave_count_however_short_the_text_is():
     vectors = [[1, 1, 0, 0], [1, 0, 1, 0], [1, 0.5, 0.5, 0]]
     clauses = [RankClause("a", _axis(1), 0.5), RankClause("b", _axis(2), 3.0)]

@@ -198,8 +198,9 @@ def test_measuring_and_curves(client, carla):
     assert "0.431 [0.431, 0.431]" in html, "1 / log2(5)"
     assert "style=" not in html.split('id="content"')[1], "inline styles are barred"
     assert "There is no encoder" in client.post(address, {"configurations": "nowhere"}).content.decode()
-    for number in range(401):
-        make_judged_query(judged_set, key=f"more-{number}")
+    JudgedQuery.objects.bulk_create(
+        JudgedQuery(judged_set=judged_set, key=f"more-{number}", text="harbour") for number in range(400)
+    )
     assert "waits for 400 at most" in client.post(address, {"configurations": ""}).content.decode()
     assert RankingRun.objects.count() == 2
 

@@ -103,7 +103,10 @@ class SceneQuerySet(_InCollection):
     def in_bbox(self, bbox: BBox) -> Self:
         """Return scenes whose bounding box meets ``bbox`` (both may cross the antimeridian)."""
         west, south, east, north = bbox
-        rows = self.filter(south__lte=north, north__gte=south)
+        halves = [bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
+        # Redundant, but the index that finds boxes knows only this form; of scenes across the antimeridian, all.
+        indexed = _any([*(Q(_box_meets(half)) for half in halves), Q(west__gt=models.F("east"))])
+        rows = self.filter(indexed, south__lte=north, north__gte=south)
         if west <= east:
             plain = Q(west__lte=models.F("east")) & Q(west__lte=east, east__gte=west)
             crossing = Q(west__gt=models.F("east")) & (Q(west__lte=east) | Q(east__gte=west))
@@ -144,6 +147,22 @@ class SceneQuerySet(_InCollection):
         stated = ["" if name.lower() == LICENSE_NOT_STATED else name for name in names]
         under = Collection.objects.filter(_any(Q(license__iexact=name) for name in stated))
         return self.filter(collection__in=under.order_by().values("pk"))
+
+
+def _box_meets(bbox: BBox) -> models.Func:
+    """Return whether the native box of a scene meets ``bbox`` (west <= east), as the index ``scene_box`` knows it."""
+
+    def box(*edges: models.F | models.Value) -> models.Func:
+        west, south, east, north = edges
+        return models.Func(
+            models.Func(west, south, function="point"), models.Func(east, north, function="point"), function="box"
+        )
+
+    scene = box(*(models.F(name) for name in ("west", "south", "east", "north")))
+    asked = box(*(models.Value(edge) for edge in bbox))
+    return models.Func(
+        scene, asked, template="(%(expressions)s)", arg_joiner=" && ", output_field=models.BooleanField()
+    )
 
 
 def _any(rules: Iterable[Q]) -> Q:

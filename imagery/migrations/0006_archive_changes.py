@@ -102,6 +102,11 @@ CREATE TRIGGER archive_member AFTER INSERT OR UPDATE OR DELETE ON imagery_collec
 INSERT INTO imagery_archivechange (collection_id, encoder_id, transaction, changes, scenes)
 SELECT collection_id, 0, 0, 1, count(*) FROM imagery_scene WHERE status = 'ready' GROUP BY collection_id;
 """
+# Boxes as PostgreSQL knows them; those across the antimeridian (west > east) are few and found by themselves.
+_BOXES = """
+CREATE INDEX scene_box ON imagery_scene USING gist (box(point(west, south), point(east, north)));
+CREATE INDEX scene_crossing ON imagery_scene (id) WHERE west > east;
+"""
 _UNDO = """
 DROP FUNCTION imagery_archive_scenes, imagery_archive_tiles, imagery_archive_vectors, imagery_archive_collection,
     imagery_archive_member, imagery_archive_watch CASCADE;
@@ -131,4 +136,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL([_FUNCTIONS, _TRIGGERS], [_UNDO]),
+        migrations.RunSQL([_BOXES], ["DROP INDEX scene_box, scene_crossing"]),
     ]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 SEARCHER = "bench-searcher"
+_HEAD_BYTES, _TAIL = 19, b"\xff\xff"  # of binary COPY
+_BLOCK_ROWS = 4_096
 HIDDEN_FROM_SEARCHER = ("synthetic-survey", "synthetic-drafts")
 
 
@@ -118,21 +120,20 @@ def _arrays(folder: Path) -> None:
     layout = np.dtype([("head", "V6"), ("tile", ">i8"), ("length", ">i4"), ("d", ">i4"), ("x", ">f2", dimension)])
     tiles = np.empty(count, dtype=np.int64)
     rows = np.lib.format.open_memmap(folder / "rows.part", mode="w+", dtype=np.float32, shape=(count, dimension))
-    done, rest = 0, b""
+    done, waiting, size = 0, [b""], 0
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY {table} (tile_id, vector) TO STDOUT (FORMAT BINARY)") as copy,
     ):
-        first = True
         for data in copy:
-            rest += bytes(data)[19:] if first else bytes(data)
-            first = False
-            if len(rest) < 4_096 * layout.itemsize:
-                continue
-            done, rest = _taken(rest, layout, rows, tiles, done)
-    done, rest = _taken(rest[:-2], layout, rows, tiles, done)
-    assert done == count and not rest, (done, count, len(rest))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            waiting.append(bytes(data)[_HEAD_BYTES:] if not (done or size) else bytes(data))
+            size += len(waiting[-1])
+            if size >= _BLOCK_ROWS * layout.itemsize:
+                done, rest = _taken(b"".join(waiting), layout, rows, tiles, done)
+                waiting, size = [rest], len(rest)
+    done, rest = _taken(b"".join(waiting), layout, rows, tiles, done)
+    if done != count or rest != _TAIL:
+        sys.exit(f"{done} of {count} vectors were read: remove {folder} and start again.")
     rows.flush()
     np.save(folder / "tiles.npy", tiles)
     (folder / "rows.part").rename(folder / "rows.npy")
@@ -143,7 +144,8 @@ def _taken(
 ) -> tuple[int, bytes]:
     whole = len(data) // layout.itemsize
     block = np.frombuffer(data, dtype=layout, count=whole)
-    rows[done : done + whole] = block["x"]
+    vectors = block["x"].astype(np.float32)
+    rows[done : done + whole] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     tiles[done : done + whole] = block["tile"]
     return done + whole, data[whole * layout.itemsize :]
 

@@ -247,6 +247,6 @@ def _own_users() -> QuerySet[User]:
 
 
 def _tidy(table: str) -> None:
-    """Take statistics, and mark the pages as seen by all, so that indexes alone can answer (not inside a transaction)."""
+    """Take statistics and, outside a transaction, mark the pages as seen by all, so that indexes alone can answer."""
     with connection.cursor() as cursor:
         cursor.execute(f"{'ANALYZE' if connection.in_atomic_block else 'VACUUM (ANALYZE)'} {table}")

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
+from imagery.services.regions import encoder_gives_regions
 from search.candidates import candidates_find
 from search.models import QueryVector
 from search.places import places_look
@@ -30,9 +31,10 @@ from search.ranking import (
     stage_settings,
     stages_usable,
 )
+from search.regions import candidate_regions
 from search.second_look import cross_encoder_problem, cross_encoder_spec, look_again
 from search.translation import SearchWords
-from search.understood import request_understand
+from search.understood import query_related, request_understand
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -103,7 +105,12 @@ def request_answer(
     encoded_at = perf_counter()
     found = candidates_find(vector=asked, encoder=encoder, request=request, user=user, k=MOST_CANDIDATES)
     retrieved_at = perf_counter()
-    ranked = candidates_rank(candidates=found, query=query, settings=settings, geometry=ranker.geometry, limit=limit)
+    stage = settings.regions
+    regions = candidate_regions(candidates=found, encoder=encoder, most=stage.tiles) if stage.active else None
+    ranked = candidates_rank(
+        candidates=found, query=query, settings=settings, geometry=ranker.geometry, limit=limit, regions=regions
+    )
+    query = query_related(understood, encoder=encoder, windows=found.windows)
     placed = places_look(
         ranked=ranked, candidates=found, query=query, encoder=encoder, settings=settings, geometry=ranker.geometry
     )
@@ -144,6 +151,9 @@ def ranker_of(encoder: Encoder) -> Ranker:
     geometry = _geometry(encoder)
     wanted = stage_settings(kind=encoder.kind, ranking=encoder.ranking)
     settings, remarks = stages_usable(wanted, geometry=geometry)
+    if settings.regions.active and not encoder_gives_regions(encoder):
+        settings = replace(settings, regions=replace(settings.regions, on=False))
+        remarks.append(_("The stage regions is off: the model of this encoder gives no vectors of regions."))
     if settings.cross_encoder.active and cross_encoder_spec() is None:
         settings = replace(settings, cross_encoder=replace(settings.cross_encoder, on=False))
         remarks.append(_("The stage cross_encoder is off: RSPORTAL_CROSS_ENCODER names no model."))

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imagery.models import Encoder
 from rsportal.errors import InvalidInput
 from search.encode_query import EncodedQuery, parts_encode, query_encode
 from search.query import SearchRequest
+from search.ranking.clauses import length_share
 from search.ranking.query import RankClause, RankQuery, RankRelation
 from search.ranking.stages import Stage, StageSettings
 from search.translation import SearchWords, search_words
-from search.understanding import ChipKind, QueryPlan, chips_of, plan_check, plan_of, relation_read
+from search.understanding import ChipKind, QueryPlan, chips_of, plan_check, plan_of, relation_text
 from search.understanding.plan import LIKE_ANY, Clause, Relation
 
 
@@ -20,7 +24,8 @@ class Understood:
     """A request as it is ranked.
 
     ``words`` are what is encoded as a whole, ``encoded`` their vector. ``settings`` are the encoder's, with the stages
-    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do. ``given`` says
+    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do. ``relations``
+    are those that count; their things are encoded when there is something to see (``query_related``). ``given`` says
     that the person gave the clauses.
     """
 
@@ -29,25 +34,22 @@ class Understood:
     encoded: EncodedQuery
     query: RankQuery
     settings: StageSettings
+    relations: tuple[Relation, ...] = ()
     given: bool = False
 
     def parsed(self) -> dict[str, Any]:
         """Return the plan as it is kept with the query: its parts, and which of them count in this ranking."""
-        used = {clause.text for clause in self.query.clauses}
-        related = {(each.kind, each.subject.text) for each in self.query.relations}
-        counts = {
-            ChipKind.CLAUSE: lambda chip: True,
-            ChipKind.WITHOUT: lambda chip: chip.text in used,
-            ChipKind.ATTRIBUTE: lambda chip: chip.text in used,
-            ChipKind.RELATION: lambda chip: (
-                (each := relation_read(chip.text)) is not None and (each.kind.value, each.subject) in related
-            ),
-        }
+        counted = {clause.text for clause in self.query.clauses} | {relation_text(each) for each in self.relations}
         return {
             "whole": self.plan.whole,
             "given": self.given,
             "clauses": [
-                {"kind": chip.kind.value, "text": chip.text, "weight": chip.weight, "counts": counts[chip.kind](chip)}
+                {
+                    "kind": chip.kind.value,
+                    "text": chip.text,
+                    "weight": chip.weight,
+                    "counts": chip.kind is ChipKind.CLAUSE or chip.text in counted,
+                }
                 for chip in chips_of(self.plan)
             ],
         }
@@ -66,29 +68,47 @@ def request_understand(*, request: SearchRequest, encoder: Encoder, settings: St
     words = _words(plan, request, encoder)
     encoded = query_encode(text=words.text, encoder=encoder)
     (wanted, stressed), denied = _clauses(plan, settings), plan.negatives
-    relations = [each for each in plan.relations if settings.relations.active or each.explicit]
+    relations = tuple(each for each in plan.relations if settings.relations.active or each.explicit)
     settings = replace(
         settings,
         clauses=_needed(settings.clauses, bool(wanted), StageSettings().clauses),
         without=_needed(settings.without, bool(denied), StageSettings().without),
         relations=_needed(settings.relations, bool(relations), StageSettings().relations),
     )
-    things = [Clause(text, explicit=each.explicit) for each in relations for text in _things(each)]
-    known = _encoded((*wanted, *denied, *things), encoder)
+    known = _encoded((*wanted, *denied), encoder)
     query = RankQuery(
         vector=encoded.vector,
         clauses=tuple(
             replace(known[each.text], weight=each.weight) for each in (*wanted, *denied) if each.text in known
         ),
-        relations=tuple(
-            RankRelation(each.kind.value, known[each.subject], tuple(known[text] for text in each.objects), each.weight)
-            for each in relations
-            if all(text in known for text in _things(each))
-        ),
         stressed=stressed,
     )
-    given = bool(request.clauses)
-    return Understood(plan=plan, words=words, encoded=encoded, query=query, settings=settings, given=given)
+    return Understood(
+        plan=plan,
+        words=words,
+        encoded=encoded,
+        query=query,
+        settings=settings,
+        relations=relations,
+        given=bool(request.clauses),
+    )
+
+
+def query_related(understood: Understood, *, encoder: Encoder, windows: NDArray[np.int32]) -> RankQuery:
+    """Return the query with its relations, if there are candidates (``windows`` (n, 5)) in which places can be seen.
+
+    In an archive of single pictures there are none, and the things of the relations need no vectors.
+    """
+    if not understood.relations or not (windows[:, 0] > 0).any():
+        return understood.query
+    things = [Clause(text, explicit=each.explicit) for each in understood.relations for text in _things(each)]
+    known = _encoded(things, encoder)
+    relations = tuple(
+        RankRelation(each.kind.value, known[each.subject], tuple(known[text] for text in each.objects), each.weight)
+        for each in understood.relations
+        if all(text in known for text in _things(each))
+    )
+    return replace(understood.query, relations=relations)
 
 
 def _used(plan: QueryPlan, settings: StageSettings) -> QueryPlan:
@@ -112,7 +132,8 @@ def _clauses(plan: QueryPlan, settings: StageSettings) -> tuple[list[Clause], bo
     told = [Clause(each.phrase, each.weight, explicit=True) for each in plan.attributes if each.weight]
     if told or any(each.weight != LIKE_ANY for each in plan.clauses):
         return [*(plan.clauses if len(plan.clauses) > 1 else ()), *told], True
-    found = list(plan.clauses) if settings.clauses.active and len(plan.clauses) > 1 else []
+    long = settings.clauses.active and length_share(len(plan.clauses)) > 0
+    found = list(plan.clauses) if long else []
     if settings.attributes.active:
         found += [Clause(each.phrase, settings.attributes.weight) for each in plan.attributes]
     return found, False

@@ -29,6 +29,14 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class RegionsStage(Stage):
+    """The quarters of the nearest ``tiles`` candidates (``search.ranking.regions``), where the encoder gives them."""
+
+    weight: float = 0.8
+    tiles: int = 200
+
+
+@dataclass(frozen=True)
 class CrossEncoderStage(Stage):
     """The second look (``search.second_look``): at the first ``hits``, for at most ``budget_ms`` milliseconds."""
 
@@ -41,7 +49,8 @@ class StageSettings:
     """Every stage by the name it has in ``Encoder.ranking``, in the order in which they run."""
 
     normalise: Stage = field(default_factory=Stage)
-    clauses: Stage = field(default_factory=lambda: Stage(on=True))
+    regions: RegionsStage = field(default_factory=RegionsStage)
+    clauses: Stage = field(default_factory=Stage)
     attributes: Stage = field(default_factory=Stage)
     without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
@@ -58,7 +67,7 @@ class StageSettings:
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:8]
 
 
-_BOTH: Final = StageSettings(normalise=Stage(on=True), diffuse=Stage(on=True))
+_BOTH: Final = StageSettings(normalise=Stage(on=True), diffuse=Stage(on=True, weight=0.7))
 _DEFAULTS: Final[Mapping[str, StageSettings]] = {"builtin": _BOTH, "transformers": _BOTH}
 """By ``Encoder.Kind``. Both stages gain on either kind: docs/ranking.md has the figures."""
 

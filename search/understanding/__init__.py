@@ -8,6 +8,7 @@ from search.understanding.chips import (
     plan_of,
     plan_text,
     relation_read,
+    relation_text,
 )
 from search.understanding.parse import query_language, query_plan
 from search.understanding.plan import (
@@ -41,4 +42,5 @@ __all__ = [
     "query_language",
     "query_plan",
     "relation_read",
+    "relation_text",
 ]

@@ -55,7 +55,8 @@ def chips_of(plan: QueryPlan) -> tuple[Chip, ...]:
     chips = [Chip(ChipKind.CLAUSE, clause.text, clause.weight) for clause in plan.clauses]
     chips += [Chip(ChipKind.WITHOUT, clause.text, clause.weight) for clause in plan.negatives]
     chips += [Chip(ChipKind.RELATION, relation_text(each), each.weight) for each in plan.relations]
-    chips += [Chip(ChipKind.ATTRIBUTE, each.phrase, each.weight) for each in plan.attributes]
+    said = {clause.text for clause in plan.clauses}
+    chips += [Chip(ChipKind.ATTRIBUTE, each.phrase, each.weight) for each in plan.attributes if each.phrase not in said]
     return tuple(chips)
 
 

@@ -78,7 +78,8 @@ def _plan(line: str, language: str, spoken: Sequence[Word], reading: Reading) ->
         and link.objects
         and all(id(thing) in texts and texts[id(thing)] != texts[id(link.subject)] for thing in link.objects)
     )
-    taken = {number for clause in (*clauses, *negatives, *attributes) for number in clause.words}
+    taken = {number for clause in (*clauses, *negatives) for number in clause.words}
+    taken |= {number for attribute in attributes for number in attribute.words}
     return QueryPlan(
         text=line,
         language=language,

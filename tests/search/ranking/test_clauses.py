@@ -13,7 +13,7 @@ from search.ranking.query import RankClause
 from search.ranking.stages import Stage
 from tests.search.ranking.tiles import tiles
 
-_SETTINGS = StageSettings()
+_SETTINGS = StageSettings(clauses=Stage(on=True))
 
 
 def _axis(number):

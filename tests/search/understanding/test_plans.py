@@ -52,7 +52,8 @@ def test_the_language_is_that_of_most_words(text, language):
 
 
 def test_a_text_of_many_clauses_keeps_eight_with_the_last_ones_joined():
-    things = "a river, a road, a bridge, a field, a church, a school, a lake, a wood, a port, a mill".split(", ")
+    things = ["a river", "a road", "a bridge", "a field", "a church", "a school"]
+    things += ["a lake", "a wood", "a port", "a mill"]
     plan = query_plan(", ".join(things))
     assert len(plan.clauses) == 8
     assert plan.clauses[-1].text == "a lake a wood a port a mill"[-len(plan.clauses[-1].text) :]

@@ -118,7 +118,7 @@ def _scene(row: SceneRow, collection_id: int, seed: int, number: int) -> tuple[A
     west, south, east, north = row.bbox or (None, None, None, None)
     platform = row.platform
     return (
-        row.id, collection_id, row.title, Scene.Status.READY.value, row.datetime, row.start, row.end, platform.name,
+        row.id, collection_id, row.title, Scene.Status.READY.value, row.moment, row.start, row.end, platform.name,
         Jsonb(list(platform.instruments)), float(platform.gsd), row.cloud_cover, row.proj_code,
         None if row.footprint is None else Jsonb(row.footprint, dumps=_dumps), west, south, east, north,
         platform.side, platform.side, Jsonb([]), Jsonb({MARK: seed}), content_hash(seed, number), "", None,

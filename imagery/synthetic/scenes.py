@@ -97,7 +97,7 @@ class SceneRow:
     id: UUID
     collection: int
     title: str
-    datetime: datetime | None
+    moment: datetime | None
     start: datetime | None
     end: datetime | None
     platform: Platform
@@ -150,7 +150,7 @@ def scene_rows(*, classes: NDArray[np.int64], first: int, seed: int) -> list[Sce
                 id=UUID(bytes=names[16 * i : 16 * i + 16], version=4),
                 collection=int(collections[i]),
                 title=f"Synthetic {first + i + 1}, class {classes[i] + 1}",
-                datetime=None if undated or period else taken,
+                moment=None if undated or period else taken,
                 start=taken if period else None,
                 end=taken + timedelta(days=30) if period else None,
                 platform=platform,

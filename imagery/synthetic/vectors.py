@@ -92,13 +92,15 @@ class VectorSource:
         own = self._draw(rng, BLOCK, self._own_spread)[:count]
         own *= self._cluster_widths[clusters][:, None]
         centres = self._centres(clusters)
-        whole = self._placed(centres + np.float32(self._own_part) * own)
+        whole = self._placed(np.asarray(centres + np.float32(self._own_part) * own, dtype=np.float32))
         windows = np.empty((count, self.window_count, self.dimension), dtype=np.float32)
         parts = np.random.default_rng([self.seed, _WINDOWS, number])
         for window in range(self.window_count):
             fresh = self._draw(parts, BLOCK, self._own_spread)[:count] * self._cluster_widths[clusters][:, None]
             mixed = np.float32(np.sqrt(1 - _WINDOW_OWN)) * own + np.float32(np.sqrt(_WINDOW_OWN)) * fresh
-            windows[:, window] = self._placed(centres + np.float32(self._own_part) * mixed)
+            windows[:, window] = self._placed(
+                np.asarray(centres + np.float32(self._own_part) * mixed, dtype=np.float32)
+            )
         return VectorBlock(first=first, whole=whole, windows=windows, classes=self._cluster_classes[clusters])
 
     def queries(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

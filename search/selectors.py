@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -22,7 +23,9 @@ from django.utils import timezone
 
 from imagery.models import Collection, Embedding, Encoder, FillItem, Scene
 from imagery.models.encoder import HEAVY_FIELDS
+from imagery.selectors import coverage_cells
 from imagery.selectors_archive import archive_state
+from rsportal.maps.world import spots
 from search.facets import EXACT_TO
 from search.kept import Kept
 from search.models import Event, Impression, Query, Ranking
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS: Final = 5.0
 """So old may be how far a large archive is encoded."""
 _searchable: Kept[int] = Kept(256)
+_MAP_SECONDS: Final = 60.0
+"""So old may be the map of a large archive."""
+_spots: Kept[list[Any]] = Kept(64)
 
 
 def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
@@ -120,6 +126,18 @@ def archive_progress(user: "Viewer") -> tuple[int, int, Encoder | None]:
     patience = _PATIENCE_SECONDS if state.scenes > EXACT_TO else 0.0
     key = (state.collections, encoder.pk)
     return _searchable.get(key, state=made_in, compute=searchable, patience=patience), waiting + state.scenes, encoder
+
+
+def coverage_spots(user: "Viewer") -> list[Any]:
+    """Return where the searchable scenes lie, as spots of the world map; looked up once a change of the archive."""
+    state = archive_state(Collection.objects.visible_to(user))
+    patience = _MAP_SECONDS if state.scenes > EXACT_TO else 0.0
+    return _spots.get(
+        state.collections,
+        state=state.changes,
+        patience=patience,
+        compute=lambda: spots(chain.from_iterable(coverage_cells(user).values())),
+    )
 
 
 def _count(rows: QuerySet) -> Coalesce:

@@ -1,6 +1,5 @@
 """The search page and what people do with its hits."""
 
-from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,9 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from imagery.selectors import coverage_cells
 from rsportal.errors import InvalidInput, Unavailable
-from rsportal.maps.world import spots
 from rsportal.web import is_htmx, next_url, request_user
 from search.chips import chips_shown
 from search.examples import example_queries
@@ -19,7 +16,7 @@ from search.forms import SearchForm
 from search.judgements import judgements_get
 from search.models import Ranking
 from search.rail import rail_groups
-from search.selectors import archive_progress, ranking_get
+from search.selectors import archive_progress, coverage_spots, ranking_get
 from search.services import SearchPage, event_record, event_withdraw, ranking_page, search_run
 from search.translation import languages_read
 
@@ -132,7 +129,7 @@ def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     context["examples"] = example_queries()
     context["languages"] = languages_read(encoder.languages) if encoder else ""
     if not form.asked:
-        context["spots"] = spots(chain.from_iterable(coverage_cells(request.user).values()))
+        context["spots"] = coverage_spots(request.user)
     return context
 
 

@@ -20,6 +20,8 @@ def reason_lines(reason: Mapping[str, Any]) -> list[str]:
         lines.append(_("Without what all pictures have in common: %(value)s") % {"value": _told(corrected)})
     lines += _clauses(reason.get("clauses"))
     lines += _windows(reason.get("windows"))
+    if isinstance(reason.get("regions"), list):
+        lines.append(_("A quarter of it matches much better than all of it"))
     if moved := _places(reason, "relations"):
         lines.append(_("Where things lie to each other: %(places)s") % {"places": moved})
     if moved := _places(reason, "diffuse"):

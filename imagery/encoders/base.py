@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .regions import CELLS, wide_split
 from .runtime import idle
 from .runtime.plan import REFERENCE, Plan
 
@@ -182,7 +183,21 @@ class ImageTextEncoder(ABC):
         if len(inputs) == 0:
             return self._no_rows()
         with self._using(TowerName.IMAGE):
-            return unit_rows(self._encode_inputs(inputs))
+            return unit_rows(self._encode_inputs(inputs)[:, : self.dimension])
+
+    def encode_regions(self, inputs: Sequence[ImageInput]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What `encode_inputs` gives, and (n, 4, dimension) float32 unit rows of the quarters of each picture.
+
+        One forward pass for both. Raises ValueError unless the plan has `regions`.
+        """
+        if not self.plan.regions:
+            raise ValueError("The encoder's plan has no regions.")
+        if len(inputs) == 0:
+            return self._no_rows(), np.empty((0, CELLS, self.dimension), dtype=np.float32)
+        with self._using(TowerName.IMAGE):
+            whole, cells = wide_split(self._encode_inputs(inputs), self.dimension)
+        flat = unit_rows(cells.reshape(-1, self.dimension))
+        return unit_rows(whole), flat.reshape(cells.shape)
 
     def encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """(n, dimension) float32 unit rows, one a picture, in order; the image tower is loaded if it is not."""
@@ -242,7 +257,10 @@ class ImageTextEncoder(ABC):
 
     @abstractmethod
     def _encode_inputs(self, inputs: Sequence[ImageInput]) -> NDArray[np.float32]:
-        """At least one picture; rows of any length. Called with the image tower loaded and kept."""
+        """At least one picture; rows of any length, with `plan.regions` five vectors side by side in each.
+
+        Called with the image tower loaded and kept.
+        """
 
     @abstractmethod
     def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

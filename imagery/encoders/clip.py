@@ -19,7 +19,7 @@ from .errors import EncoderMismatch, EncoderUnavailable
 from .language import refuse_unreadable
 from .runtime import known
 from .runtime.plan import REFERENCE, Plan, Runtime
-from .runtime.running import Batches, openvino_tower, stacked
+from .runtime.running import Batches, image_tower_name, openvino_tower, stacked
 from .runtime.towers import TorchTower, Tower
 from .transforms import to_rgb
 
@@ -109,12 +109,18 @@ class CheckpointEncoder(ImageTextEncoder):
 
     def _runner(self, tower: TowerName) -> Tower:
         if self.plan.runtime is Runtime.OPENVINO:
-            return openvino_tower(self.spec, self.plan, tower.value)
+            name = image_tower_name(self.plan) if tower is TowerName.IMAGE else tower.value
+            return openvino_tower(self.spec, self.plan, name)
         return TorchTower(self._module(tower, self._dtype_name), device=self.plan.device, dtype=self._dtype_name)
 
     def _module(self, tower: TowerName, dtype: str) -> Any:
         name = "Vision" if tower is TowerName.IMAGE else "Text"
-        return self._tower(self._tower_class(name), folder(self.spec, weights=True), dtype)
+        module = self._tower(self._tower_class(name), folder(self.spec, weights=True), dtype)
+        if tower is TowerName.TEXT or not self.plan.regions:
+            return module
+        from .siglip_regions import SiglipRegionTower
+
+        return SiglipRegionTower(module)
 
     def exportable(self, tower: TowerName) -> "Exportable":
         """See the base class."""

@@ -62,6 +62,23 @@ def resolved_revision(spec: EncoderSpec) -> str:
     return checkpoint_revision(spec)
 
 
+def gives_regions(spec: EncoderSpec) -> bool:
+    """Whether the image tower can give vectors of the quarters of a picture; needs no torch.
+
+    The built-in encoder and SigLIP (of one picture size) pool a map; CLIP reads one token that has seen everything.
+    Raises EncoderUnavailable or EncoderMismatch.
+    """
+    if spec.kind is EncoderKind.BUILTIN:
+        from .builtin.files import lender
+
+        lending = lender(spec)
+        return lending is None or gives_regions(lending.spec)
+    from .checkpoint import folder, read_config
+
+    config = read_config(folder(spec, weights=False))
+    return config["model_type"] == "siglip" and (config.get("vision_config") or {}).get("vision_use_head", True)
+
+
 def checksum(spec: EncoderSpec) -> str:
     """SHA-256 (64 hexadecimal digits) over the names and bytes of the files that decide the vectors.
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.encoders.base import ImageTextEncoder
+from imagery.encoders.regions import cells_packed
 from imagery.jobs import (
     job_crashed,
     job_failed,
@@ -31,6 +32,7 @@ from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
 from imagery.services.fill import encoders_lock_shared, scenes_fill
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
+from imagery.services.regions import Encoded, inputs_encode
 from imagery.services.scene_store import scenes_store
 from imagery.services.scenes import scene_discard
 from imagery.storage import AssetMissing, asset_path, scene_files_remove
@@ -80,13 +82,26 @@ def jobs_encode(*, jobs: Sequence[IngestJob], encoder: Encoder, model: ImageText
     return run.again
 
 
-def embeddings_store(*, encoder: Encoder, tile_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
-    """Store (n, d) unit rows as half precision for ``tile_ids``; a tile's earlier vector is replaced."""
+def embeddings_store(
+    *,
+    encoder: Encoder,
+    tile_ids: Sequence[int],
+    vectors: NDArray[np.float32],
+    regions: NDArray[np.float32] | None = None,
+) -> None:
+    """Store (n, d) unit rows as half precision for ``tile_ids``; a tile's earlier vector is replaced.
+
+    ``regions`` (n, 4, d) are the vectors of the tiles' quarters, kept in 8 bits; without them a tile has none.
+    """
+    cells: Sequence[bytes | None] = [None] * len(tile_ids) if regions is None else cells_packed(regions)
     Embedding.objects.bulk_create(
-        [Embedding(encoder=encoder, tile_id=tile, vector=row) for tile, row in zip(tile_ids, vectors, strict=True)],
+        [
+            Embedding(encoder=encoder, tile_id=tile, vector=row, regions=parts)
+            for tile, row, parts in zip(tile_ids, vectors, cells, strict=True)
+        ],
         update_conflicts=True,
         unique_fields=["encoder", "tile"],
-        update_fields=["vector"],
+        update_fields=["vector", "regions"],
     )
 
 
@@ -104,14 +119,14 @@ class _Step:
 
     opened: list[Opened]
     batch: list[Pixels]
-    vectors: Future[NDArray[np.float32]]
+    vectors: Future[Encoded]
 
-    def wanted(self) -> tuple[list[Opened], list[Pixels], NDArray[np.float32]]:
+    def wanted(self) -> tuple[list[Opened], list[Pixels], Encoded]:
         """Wait for the vectors; return what belongs to jobs that are still wanted. Raises what encoding raised."""
         kept = [not event.work.dropped for event in self.batch]
-        vectors = self.vectors.result()[np.asarray(kept, dtype=bool)]
+        encoded = self.vectors.result().take(np.asarray(kept, dtype=bool))
         opened = [event for event in self.opened if not event.work.dropped]
-        return opened, [event for event, keep in zip(self.batch, kept, strict=True) if keep], vectors
+        return opened, [event for event, keep in zip(self.batch, kept, strict=True) if keep], encoded
 
 
 @dataclass
@@ -183,7 +198,7 @@ class _Run:
         if not self._opened and not self._batch:
             return
         inputs = [event.input for event in self._batch if event.input is not None]
-        step = _Step(self._opened, self._batch, self.pool.submit(self.model.encode_inputs, inputs))
+        step = _Step(self._opened, self._batch, self.pool.submit(inputs_encode, self.model, inputs))
         self._opened, self._batch = [], []
         self.settle()
         self._step = step
@@ -200,11 +215,11 @@ class _Run:
                 self._hand_back()
                 return
             self._drop_lost_jobs()
-            opened, batch, vectors = step.wanted()
+            opened, batch, encoded = step.wanted()
             scenes_store(opened)
             self._tiles_store(opened)
             ids = [self._progress[event.work.job.pk].tiles[event.window] for event in batch]
-            embeddings_store(encoder=self.encoder, tile_ids=ids, vectors=vectors)
+            embeddings_store(encoder=self.encoder, tile_ids=ids, vectors=encoded.vectors, regions=encoded.regions)
             for event in batch:
                 self._progress[event.work.job.pk].done += 1
             touched = {event.work.job.pk for event in opened} | {event.work.job.pk for event in batch}

@@ -38,6 +38,7 @@ from imagery.services.fill import encoder_fill_pause, encoders_lock_shared, fill
 from imagery.services.ingest import ingest_jobs_drain
 from imagery.services.prepare import Broken, Pixels, Preparation, Work
 from imagery.services.queue import fill_enqueue
+from imagery.services.regions import inputs_encode
 from imagery.services.runtime import encoder_runtime_prepare
 from imagery.services.selftest import encoder_probe_record, encoder_ready
 from imagery.storage import AssetMissing, asset_path
@@ -242,7 +243,7 @@ class _Run:
         """Encode the batch and store it in one transaction; then let new scenes go first."""
         if not self._batch:
             return
-        vectors = self.model.encode_inputs([event.input for event in self._batch if event.input is not None])
+        encoded = inputs_encode(self.model, [event.input for event in self._batch if event.input is not None])
         with transaction.atomic():
             if encoders_lock_shared().get(self.encoder.pk, Encoder.State.RETIRED) in _NOT_FILLED:
                 self._stop("given up")
@@ -251,7 +252,13 @@ class _Run:
             self._drop([pk for pk, scene in self._scenes.items() if scene.item.pk not in mine])
             tiles = self._tiles_now()
             rows = [row for row, event in enumerate(self._batch) if tiles.get(row) and not event.work.dropped]
-            embeddings_store(encoder=self.encoder, tile_ids=[tiles[row] for row in rows], vectors=vectors[rows])
+            stored = encoded.take(rows)
+            embeddings_store(
+                encoder=self.encoder,
+                tile_ids=[tiles[row] for row in rows],
+                vectors=stored.vectors,
+                regions=stored.regions,
+            )
             for event in self._batch:
                 if not event.work.dropped:
                     self._scenes[event.work.scene_id].left -= 1

@@ -63,10 +63,12 @@ def partition_building(encoder: Encoder) -> Iterator[str]:
 
 
 # The CHECK on encoder_id lets PostgreSQL attach without scanning.
-_MADE_APART: Final = 4
+_MADE_APART: Final = 5
 _CREATE: Final = (
     "CREATE TABLE {part} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE)",
     "ALTER TABLE {part} ALTER COLUMN vector SET STORAGE PLAIN",
+    # Regions go out of the row however small it is: scans read vectors only.
+    "ALTER TABLE {part} SET (toast_tuple_target = 128)",
     "ALTER TABLE {part} ADD CONSTRAINT {of_encoder} CHECK (encoder_id = {encoder})",
     "ALTER TABLE {part} ADD CONSTRAINT {of_dimension} CHECK (vector_dims(vector) = {dimension})",
     "ALTER TABLE {parent} ATTACH PARTITION {part} FOR VALUES IN ({encoder})",

@@ -28,6 +28,7 @@ from imagery.encoders.runtime.plan import (
 )
 from imagery.models import Embedding, Encoder
 from imagery.services.encoder_files import encoder_spec
+from imagery.services.regions import encoder_wants_regions
 from rsportal.errors import InvalidInput, RsportalError, Unavailable
 
 _FINGERPRINT_DIGITS: Final = 16
@@ -70,6 +71,7 @@ def encoder_runtime_plan(encoder: Encoder) -> Plan:
         "idle_seconds": float(settings.ENCODER_IDLE_SECONDS),
         "checksum": encoder.checksum,
         "folder": Path(settings.ENCODER_DIR),
+        "regions": encoder_wants_regions(encoder),
     }
     if not encoder.runtime.get("runtime"):
         return replace(REFERENCE, **common)

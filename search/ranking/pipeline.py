@@ -11,12 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imagery.encoders.regions import cell_window
 from search.ranking.clauses import clauses_step, taken_away, without_step
 from search.ranking.diffuse import scores_diffused
 from search.ranking.explain import reasons_of
 from search.ranking.normalise import rows_corrected, target_corrected
 from search.ranking.pool import Asked, CandidateTiles, Pool, Step
 from search.ranking.query import Geometry, RankQuery, Vector
+from search.ranking.regions import TileRegions, regions_score
 from search.ranking.scenes import RankedScenes, scenes_fuse
 from search.ranking.stages import StageSettings
 
@@ -39,16 +41,18 @@ def candidates_rank(
     settings: StageSettings,
     geometry: Geometry,
     limit: int,
+    regions: TileRegions | None = None,
     permitted: NDArray[np.bool_] | None = None,
     steps: "Sequence[tuple[str, Step]] | None" = None,
 ) -> RankedScenes:
     """Rank candidate tiles into at most ``limit`` scenes, best first.
 
+    ``regions`` are the quarters of some of them, for the stage of that name.
     ``permitted`` (n,) says which candidates the rules of the house allow (default: all of them). Equal scores are
     ordered by tile id, so that the same input always gives the same order. Raises ValueError if normalisation is on and
     a mean is missing (``stages_usable`` turns it off and says so).
     """
-    asked = Asked(query=query, settings=settings, geometry=geometry, candidates=candidates)
+    asked = Asked(query=query, settings=settings, geometry=geometry, candidates=candidates, regions=regions)
     allowed = np.ones(len(candidates.tile_ids), dtype=bool) if permitted is None else permitted
     rows = np.flatnonzero(allowed)
     vectors = np.asarray(candidates.vectors, dtype=np.float32)[rows]
@@ -80,6 +84,27 @@ def normalise_step(pool: Pool) -> Pool:
     vectors = rows_corrected(pool.vectors, geometry, share=share)
     scores = np.asarray(vectors @ target, dtype=np.float64)
     return replace(pool, vectors=vectors, target=target, scores=scores).noted("normalise", scores)
+
+
+def regions_step(pool: Pool) -> Pool:
+    """Let a quarter speak for its tile where it matches much better (``regions``); the note is its window."""
+    asked = pool.asked
+    if asked.regions is None:
+        return pool
+    places = np.full(len(asked.candidates.tile_ids), -1)
+    places[pool.rows] = np.arange(len(pool.rows))
+    here = np.flatnonzero(places[asked.regions.rows] >= 0)
+    rows, cells = places[asked.regions.rows[here]], asked.regions.cells[here]
+    if asked.settings.normalise.active:
+        flat = cells.reshape(-1, cells.shape[2])
+        cells = rows_corrected(flat, asked.geometry, share=asked.settings.normalise.weight).reshape(cells.shape)
+    scores, notes = pool.scores.copy(), np.empty(len(pool.rows), dtype=object)
+    weight = asked.settings.regions.weight
+    scores[rows], won = regions_score(scores=scores[rows], cells=cells, target=pool.target, weight=weight)
+    for row, cell in zip(rows[won >= 0], won[won >= 0], strict=True):
+        x, y, width, height = asked.candidates.windows[pool.rows[row], 1:].tolist()
+        notes[row] = list(cell_window((x, y, width, height), int(cell)))
+    return replace(pool, scores=scores).noted("regions", notes)
 
 
 def windows_step(pool: Pool) -> Pool:
@@ -126,6 +151,7 @@ def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 STEPS: Final[list[tuple[str, Step]]] = [
     ("normalise", normalise_step),
+    ("regions", regions_step),
     ("clauses", clauses_step),
     ("without", without_step),
     ("windows", windows_step),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.ranking.query import Geometry, RankQuery, Vector
+from search.ranking.regions import TileRegions
 from search.ranking.stages import StageSettings
 
 
@@ -39,6 +40,7 @@ class Asked:
     settings: StageSettings
     geometry: Geometry
     candidates: CandidateTiles
+    regions: TileRegions | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Stage:
 class RegionsStage(Stage):
     """The quarters of the nearest ``tiles`` candidates (``search.ranking.regions``), where the encoder gives them."""
 
-    weight: float = 0.8
+    weight: float = 0.75
     tiles: int = 200
 
 

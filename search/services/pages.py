@@ -1,6 +1,6 @@
 """Pages of a stored ranking: what is shown, and the record that it was shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -115,7 +115,7 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
             similarity=similarities[rank - 1],
             reason=hit.reason,
             band=words[rank - 1],
-            window=_window(tiles.get(hit.tile_id)),
+            window=_window(tiles.get(hit.tile_id), hit.reason),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),
         )
         for rank, hit in shown.items()
@@ -144,8 +144,14 @@ def _settle(ranking: Ranking, cut: PageCut) -> None:
     Ranking.objects.filter(pk=ranking.pk).update(**changes)
 
 
-def _window(tile: Tile | None) -> Window | None:
-    return tile.window if tile is not None and tile.level > 0 else None
+def _window(tile: Tile | None, reason: Mapping[str, Any]) -> Window | None:
+    """The part that matched: a quarter of the tile if that won, else the tile unless it is the whole scene."""
+    if tile is None:
+        return None
+    match reason.get("regions"):
+        case [int(x), int(y), int(width), int(height)]:
+            return (x, y, width, height)
+    return tile.window if tile.level > 0 else None
 
 
 def _line_on_page(hits: Sequence[Hit], line: int | None, *, first_page: bool) -> int | None:

@@ -12,7 +12,7 @@ from imagery.encoders.base import EncoderSpec, ImageInput, ImageTextEncoder, Tow
 from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 from imagery.encoders.runtime import known
 from imagery.encoders.runtime.plan import REFERENCE, Plan, Precision, Runtime
-from imagery.encoders.runtime.running import Batches, openvino_tower, stacked
+from imagery.encoders.runtime.running import Batches, image_tower_name, openvino_tower, stacked
 from imagery.encoders.runtime.towers import TorchTower, Tower
 
 from .files import facts, lender, tensors, weights_file
@@ -61,7 +61,7 @@ class BuiltinEncoder(ImageTextEncoder):
 
     def _runner(self) -> Tower:
         if self.plan.runtime is Runtime.OPENVINO:
-            return openvino_tower(self.spec, self.plan, TowerName.IMAGE.value)
+            return openvino_tower(self.spec, self.plan, image_tower_name(self.plan))
         if self.plan.precision is not Precision.FLOAT32:
             raise EncoderUnavailable("The built-in encoder's image tower runs in float32 only when torch runs it.")
         import torch
@@ -82,7 +82,12 @@ class BuiltinEncoder(ImageTextEncoder):
             raise EncoderMismatch(
                 f"{self._path.name} does not fit this version of the project ({error}): restore the shipped file."
             ) from error
-        return tower.eval().requires_grad_(False)
+        tower = tower.eval().requires_grad_(False)
+        if not self.plan.regions:
+            return tower
+        from .regions import RegionTower
+
+        return RegionTower(tower)
 
     def _load_text_tower(self) -> bool:
         if self._text_head is not None:
@@ -116,7 +121,10 @@ class BuiltinEncoder(ImageTextEncoder):
 
     def _encode_inputs(self, inputs: Sequence[ImageInput]) -> NDArray[np.float32]:
         if self._lender is not None:
-            return self._teacher().encode_inputs(inputs)
+            if not self.plan.regions:
+                return self._teacher().encode_inputs(inputs)
+            whole, cells = self._teacher().encode_regions(inputs)
+            return np.concatenate([whole, cells.reshape(len(whole), -1)], axis=1)
         tower = self._image_tower
         assert tower is not None
         return self._batches.run(inputs, lambda part: tower(stacked(part)))

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from imagery.encoders.errors import EncoderMismatch, EncoderUnavailable
 from rsportal.errors import RsportalError
 
 from .artefact import artefact_folder, artefact_read, encoder_folder
-from .plan import Plan, Precision, Runtime
+from .plan import REFERENCE, Plan, Precision, Runtime
 
 if TYPE_CHECKING:
     from imagery.encoders.base import EncoderSpec
@@ -108,14 +109,18 @@ def _export(request: dict[str, Any]) -> dict[str, Any]:
     from imagery.encoders.registry import make_encoder
 
     from .export import tower_export
+    from .running import REGIONS_TOWER
 
-    plan, name = plan_from_json(request["plan"]), TowerName(request["tower"])
+    plan, name = plan_from_json(request["plan"]), request["tower"]
     assert plan.folder is not None
     with alone(plan.folder, plan.checksum):
         place = artefact_folder(plan.folder, checksum=plan.checksum, tower=name, form=plan.form)
         if artefact_read(place) is None:
             spec = spec_from_json(request["spec"])
-            exportable = make_encoder(spec).exportable(name)
+            with_regions = replace(REFERENCE, regions=name == REGIONS_TOWER)
+            exportable = make_encoder(spec, plan=with_regions).exportable(
+                TowerName.IMAGE if with_regions.regions else TowerName(name)
+            )
             if exportable is None:
                 raise EncoderUnavailable(f"The encoder {spec.source} has no {name} tower to export.")
             tower_export(exportable, name=name, folder=plan.folder, checksum=plan.checksum, form=plan.form)

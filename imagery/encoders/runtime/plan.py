@@ -45,7 +45,8 @@ class Plan:
     """How one process runs one encoder.
 
     ``threads`` 0 leaves the number to the library (all cores). ``folder`` holds the exported towers and ``checksum``
-    names them; OpenVINO needs both. ``idle_seconds`` without use unload a tower; 0 keeps it.
+    names them; OpenVINO needs both. ``idle_seconds`` without use unload a tower; 0 keeps it. With ``regions`` the image
+    tower also gives vectors of the quarters of a picture (``imagery.encoders.regions``).
     """
 
     runtime: Runtime = Runtime.TORCH
@@ -55,6 +56,7 @@ class Plan:
     checksum: str = ""
     folder: Path | None = None
     idle_seconds: float = 0.0
+    regions: bool = False
 
     def __post_init__(self) -> None:
         if self.runtime is Runtime.TORCH and self.precision is Precision.INT8:

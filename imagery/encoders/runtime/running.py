@@ -1,7 +1,7 @@
 """What an encoder's class needs to run its towers by a plan: make them, split into batches, export what is missing."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from .towers import Inputs, OpenvinoTower, Tower
 
 if TYPE_CHECKING:
     from imagery.encoders.base import EncoderSpec
+
+
+REGIONS_TOWER: Final = "image-regions"
 
 
 class Batches:
@@ -65,7 +68,12 @@ def openvino_tower(spec: "EncoderSpec", plan: Plan, name: str) -> Tower:
             f"{plan.folder}."
         )
     # Pictures come in batches, where only the total time counts; a person waits for each text.
-    return OpenvinoTower(artefact, plan, streams=_image_streams(plan) if name == "image" else 1)
+    return OpenvinoTower(artefact, plan, streams=1 if name == "text" else _image_streams(plan))
+
+
+def image_tower_name(plan: Plan) -> str:
+    """The name under which the image tower that a plan asks for is exported."""
+    return REGIONS_TOWER if plan.regions else "image"
 
 
 def _image_streams(plan: Plan) -> int:

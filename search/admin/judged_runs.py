@@ -93,7 +93,7 @@ def runs_view(request: HttpRequest, pk: int, *, site: Any, opts: Any) -> HttpRes
         "chosen": list(zip(run_names(chosen), chosen, strict=True)),
         "scores": _scores(chosen),
         "plots": [precision_plot(chosen), recall_plot(chosen)] if chosen else [],
-        "history": history_plot(list(reversed(runs))),
+        "history": history_plot(list(reversed(runs)), chosen=chosen),
         "compared": [each for each in compared if each],
         "most": MOST_SERIES,
     }

@@ -105,22 +105,23 @@ def recall_plot(runs: Sequence[RankingRun]) -> Plot:
     )
 
 
-def history_plot(runs: Sequence[RankingRun]) -> Plot | None:
+def history_plot(runs: Sequence[RankingRun], *, chosen: Sequence[RankingRun] = ()) -> Plot | None:
     """Return nDCG@10 over the runs, oldest first, a line for each configuration; None with fewer than two runs.
 
-    With more configurations than can be told apart, those of the latest runs are drawn.
+    The configurations of the ``chosen`` runs look as they do in the other plots; with more configurations than can be
+    told apart, those of the latest runs are drawn.
     """
     usable = [run for run in runs if "measures" in run.summary][-SHOWN_RUNS:]
     if len(usable) < 2:
         return None
-    latest = list(dict.fromkeys(run.configuration for run in reversed(usable)))[:MOST_SERIES]
+    numbers = _numbers(chosen, usable)
     x = linear(0, len(usable) - 1, LEFT + 8, RIGHT - 8)
     points: list[Point] = [tuple(run.summary["measures"]["ndcg10"]) for run in usable]
-    drawn = [point for run, point in zip(usable, points, strict=True) if run.configuration in latest]
+    drawn = [point for run, point in zip(usable, points, strict=True) if run.configuration in numbers]
     ticks = nice_ticks(min(point[1] for point in drawn), max(point[2] for point in drawn))
     y = linear(ticks[0], ticks[-1], BOTTOM, TOP)
     lines = []
-    for number, name in enumerate(sorted(latest), start=1):
+    for name, number in sorted(numbers.items(), key=lambda item: item[1]):
         places = [place for place, run in enumerate(usable) if run.configuration == name]
         labels = [f"{name}, {_when(usable[place])}: {points[place][0]:.3f}" for place in places]
         lines.append(series(number, Values(name, places, [points[place] for place in places], labels), x, y))
@@ -204,6 +205,19 @@ def _curve(
         header=[x_label, *names],
         rows=[[f"{at:g}", *(_interval(values[row]) for values in points)] for row, at in enumerate(xs)],
     )
+
+
+def _numbers(chosen: Sequence[RankingRun], runs: Sequence[RankingRun]) -> dict[str, int]:
+    """Return the series number of each configuration that is drawn."""
+    numbers: dict[str, int] = {}
+    for number, run in enumerate(chosen, start=1):
+        if any(each.configuration == run.configuration for each in runs):
+            numbers.setdefault(run.configuration, number)
+    for run in reversed(runs):
+        free = [number for number in range(1, MOST_SERIES + 1) if number not in numbers.values()]
+        if free and run.configuration not in numbers:
+            numbers[run.configuration] = free[0]
+    return numbers
 
 
 def _ends_inside(ticks: list[Tick]) -> list[Tick]:

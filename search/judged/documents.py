@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from imagery.models import Asset
 from imagery.querysets import SceneQuerySet
+
+Name = TypeVar("Name", UUID, str)
 
 _CHUNK: Final = 5_000  # ids in one statement
 
@@ -87,7 +89,7 @@ def _uuid(name: str) -> UUID | None:
         return None
 
 
-def _chunks(values: Iterable[UUID] | Iterable[str]) -> Iterator[list[UUID] | list[str]]:
+def _chunks(values: Iterable[Name]) -> Iterator[list[Name]]:
     rest = iter(values)
     while chunk := list(islice(rest, _CHUNK)):
-        yield chunk  # type: ignore[misc]
+        yield chunk

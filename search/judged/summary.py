@@ -90,7 +90,7 @@ def _by_language(
     found = {}
     for name in names:
         rows = np.flatnonzero(of_query == name)
-        values = intervals(table[rows], groups=[groups[row] for row in rows])
+        values = intervals(table[rows], groups=[groups[row] for row in rows.tolist()])
         found[name] = {"queries": len(rows), **dict(zip(MEASURES, map(_plain, values), strict=True))}
     return found
 

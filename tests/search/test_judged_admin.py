@@ -235,7 +235,7 @@ def test_a_shared_set_shows_only_what_the_viewer_may_see(client, carla):
     collection.visibility = Visibility.PRIVATE
     collection.save()
     for name in ("judge", "export", "runs"):
-        args = {"judge": [query.pk], "export": ["topics"], "runs": []}[name]
+        args: list[object] = {"judge": [query.pk], "export": ["topics"]}.get(name, [])
         page(client, f"search_judged_{name}", judged_set.pk, *args, status=404)
 
 

@@ -20,7 +20,7 @@ KEYS = st.text(
     min_size=1,
     max_size=20,
 ).filter(lambda key: not any(char.isspace() for char in key))
-NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=40)
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
 TEXTS = NAMES.filter(lambda text: text.strip() and text.strip() == " ".join(text.split()) and text == text.strip())
 
 
@@ -52,7 +52,7 @@ def test_lines_as_other_tools_write_them():
     _found, bad = qrels_read(["1 0 a", "1 0 a -2", "1 0 a 4", "1 0 a ２", "1 0 a b 1", f"{'x' * 61} 0 a 1"], file="x")
     assert [each.number for each in bad] == [1, 2, 3, 4, 5, 6]
     assert "3 columns" in str(bad[0]) and str(bad[1]) == "x, line 2: the grade is '-2'; it must be 0, 1, 2 or 3."
-    _found, bad = topics_read(["1\t", "words only", "\tharbour", "a b\tharbour"], file="t")
+    _topics, bad = topics_read(["1\t", "words only", "\tharbour", "a b\tharbour"], file="t")
     assert [each.number for each in bad] == [1, 2, 3, 4]
 
 

@@ -75,13 +75,13 @@ class Command(BaseCommand):
         texts = query_texts(judged_set)
         compared = [found for run in runs[1:] if (found := runs_compare(runs[0], run, texts=texts))]
         if options["json"]:
-            found = {
+            told = {
                 "set": judged_set.name,
                 "unjudged_hits": "not relevant",
                 "runs": [run_dict(run) for run in runs],
                 "comparisons": [comparison_dict(each) for each in compared],
             }
-            self.stdout.write(json.dumps(found, ensure_ascii=False))
+            self.stdout.write(json.dumps(told, ensure_ascii=False))
             return
         for line in _report(runs):
             self.stdout.write(line)

@@ -112,42 +112,41 @@ def main() -> None:
 def _without(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
     from understanding_sets import LANGUAGES, denials
 
-    from imagery.evaluation.metrics import average_precision, precision_at
     from search.ranking.clauses import without_take
     from search.understanding import query_plan
 
     questions = denials(archive.pictures, names)
     for language in LANGUAGES:
-        read = [query_plan(question.texts[language]) for question in questions]
+        plans = [query_plan(question.texts[language]) for question in questions]
         rightly = sum(
             [each.text for each in plan.negatives] == [question.denied[language]]
-            for plan, question in zip(read, questions, strict=True)
+            for plan, question in zip(plans, questions, strict=True)
         )
         print(f"\nwithout, {language}: {len(questions)} queries, {rightly} read as meant")
-
-        def measured(score: Callable[[Any, Any], Scores], plans: list[Any] = read) -> dict[str, list[float]]:
-            found: dict[str, list[float]] = {"AP": [], "wrong@10": []}
-            for question, plan in zip(questions, plans, strict=True):
-                values = score(question, plan)[question.judged]
-                found["AP"].append(average_precision(question.right[question.judged], scores=values) or 0.0)
-                found["wrong@10"].append(precision_at(question.wrong[question.judged], 10, scores=values))
-            return found
-
-        def subtracted(gamma: float) -> Callable[[Any, Any], Scores]:
-            def score(question: Any, plan: Any) -> Scores:
-                whole = archive.scores(plan.whole)
-                against = [archive.scores(each.text) for each in plan.negatives]
-                return whole + sum(
-                    without_take(whole=whole, against=against, weights=[1.0] * len(against), gamma=gamma)
-                )
-
-            return score
-
-        base = measured(lambda question, plan: archive.scores(question.texts[language]))
+        texts = [question.texts[language] for question in questions]
+        base = _denied(questions, [archive.scores(text) for text in texts])
+        wholes = [archive.scores(plan.whole) for plan in plans]
         _print("whole text", base)
-        _print("A alone", measured(lambda question, plan: archive.scores(plan.whole)), base)
+        _print("A alone", _denied(questions, wholes), base)
         for gamma in GAMMAS if arguments.tune else (arguments.gamma,):
-            _print(f"A - {gamma:g} relu(z(B))", measured(subtracted(gamma)), base)
+            scores = []
+            for plan, whole in zip(plans, wholes, strict=True):
+                against = [archive.scores(each.text) for each in plan.negatives]
+                taken = without_take(whole=whole, against=against, weights=[1.0] * len(against), gamma=gamma)
+                scores.append(whole + sum(taken))
+            _print(f"A - {gamma:g} relu(z(B))", _denied(questions, scores), base)
+
+
+def _denied(questions: Sequence[Any], scores: Sequence[Scores]) -> dict[str, list[float]]:
+    """Average precision of A without B, and the share of A with B among the first ten."""
+    from imagery.evaluation.metrics import average_precision, precision_at
+
+    found: dict[str, list[float]] = {"AP": [], "wrong@10": []}
+    for question, every in zip(questions, scores, strict=True):
+        values = every[question.judged]
+        found["AP"].append(average_precision(question.right[question.judged], scores=values) or 0.0)
+        found["wrong@10"].append(precision_at(question.wrong[question.judged], 10, scores=values))
+    return found
 
 
 def _clauses(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
@@ -191,7 +190,7 @@ def _described(
     arguments: argparse.Namespace,
     parts_of: Callable[[Any], list[str]],
 ) -> None:
-    """Does a text find its own picture sooner with its parts than as a whole? Mean of recall at 1, 5 and 10, and MRR."""
+    """Does a text find its own picture sooner with its parts than as a whole? Mean of recall at 1, 5, 10, and MRR."""
     from search.ranking.clauses import clauses_add, length_share
 
     groups = [each.row for each, _ in kept]
@@ -218,34 +217,41 @@ def _described(
 
 def _relations(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
     """The stages themselves, on scenes of one whole tile and a window for each picture: 1,000 candidates, 50 scenes."""
-    from understanding_sets import LANGUAGES, mosaics, placed
+    from understanding_sets import LANGUAGES, mosaics, placed, rings
 
+    sets = []
+    for side, count in ((2, 120), (3, 60)):
+        made, classes = mosaics(archive.pictures, names, side=side, count=count)
+        sets.append((f"{side} x {side}", made, placed(classes, names, side=side, most=60)))
+    sets.append(("one in eight", *rings(archive.pictures, names, count=60)))
+    for title, made, questions in sets:
+        wanted = [question for question in questions if not arguments.kind or question.kind in arguments.kind]
+        scenes = MosaicScenes(archive, made) if wanted else None
+        for language in LANGUAGES if scenes else ():
+            for kind in sorted({question.kind for question in wanted}):
+                asked = [question for question in wanted if question.kind == kind]
+                print(f"\nrelations, {language}, {title}, {kind}: {len(asked)} queries over {len(made)} mosaics")
+                _related(scenes, asked, language, arguments)
+
+
+def _related(scenes: Any, asked: Sequence[Any], language: str, arguments: argparse.Namespace) -> None:
     from imagery.evaluation.metrics import average_precision
     from search.understanding import query_plan
 
-    for side, count in ((2, 120), (3, 60)):
-        made, classes = mosaics(archive.pictures, names, side=side, count=count)
-        questions = placed(classes, names, side=side, most=60)
-        scenes = MosaicScenes(archive, made)
-        for language in LANGUAGES:
-            for kind in sorted({question.kind for question in questions}):
-                asked = [question for question in questions if question.kind == kind]
-                plans = [query_plan(question.texts[language]) for question in asked]
-                rightly = sum([each.kind.value for each in plan.relations] == [kind] for plan in plans)
-                print(f"\nrelations, {language}, {side} x {side}, {kind}: {len(asked)} queries over {len(made)} mosaics, "
-                      f"{rightly} read as meant")  # fmt: skip
-                weights = [0.0, *(SHARES if arguments.tune else (arguments.weight,))]
-                found: dict[float, dict[str, list[float]]] = {weight: {"AP": [], "R@10": []} for weight in weights}
-                for question, plan in zip(asked, plans, strict=True):
-                    for weight in weights:
-                        ranks = scenes.ranked(question.texts[language], plan, weight)
-                        right = [scene in question.right for scene in ranks]
-                        total = len(question.right)
-                        found[weight]["AP"].append(average_precision(right, total=total) or 0.0)
-                        found[weight]["R@10"].append(sum(right[:10]) / min(10, total))
-                _print("whole text, best tile", found[0.0])
-                for weight in weights[1:]:
-                    _print(f"+ {weight:g} relation", found[weight], found[0.0])
+    plans = [query_plan(question.texts[language]) for question in asked]
+    rightly = sum([each.kind.value for each in plan.relations] == [asked[0].kind] for plan in plans)
+    print(f"  {rightly} read as meant")
+    weights = [0.0, *(SHARES if arguments.tune else (arguments.weight,))]
+    found: dict[float, dict[str, list[float]]] = {weight: {"AP": [], "R@10": []} for weight in weights}
+    for question, plan in zip(asked, plans, strict=True):
+        total = len(question.right)
+        for weight in weights:
+            right = [scene in question.right for scene in scenes.ranked(question.texts[language], plan, weight)]
+            found[weight]["AP"].append(average_precision(right, total=total) or 0.0)
+            found[weight]["R@10"].append(sum(right[:10]) / min(10, total))
+    _print("whole text, best tile", found[0.0])
+    for weight in weights[1:]:
+        _print(f"+ {weight:g} relation", found[weight], found[0.0])
 
 
 class MosaicScenes:
@@ -344,6 +350,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--most", type=int, default=0, metavar="N", help="at most so many pictures, evenly drawn")
     parser.add_argument("--source", default="", metavar="FOLDER", help="a SigLIP or CLIP checkpoint")
     parser.add_argument("--part", action="append", choices=["without", "clauses", "attributes", "relations"])
+    parser.add_argument("--kind", action="append", help="of relations; default: all of them")
     parser.add_argument("--cache", type=Path, metavar="FILE.npz")
     parser.add_argument("--normalise", action="store_true")
     parser.add_argument("--tune", action="store_true")

@@ -126,7 +126,7 @@ def descriptions(pictures: Sequence[CaptionedPicture], *, joined: int, language:
             captions = list(dict.fromkeys(caption for caption in rendered if caption))
         end = "。" if language == "zh" else ". "
         for start in range(0, len(captions) - joined + 1, joined):
-            found.append(Described(end.join(captions[start : start + joined]), row))
+            found += [Described(end.join(captions[start : start + joined]), row)]
     return found
 
 
@@ -160,8 +160,33 @@ _KINDS = {
     "above": ("{a} above {b}", "{b}上方的{a}"),
     "below": ("{a} below {b}", "{b}下方的{a}"),
     "next_to": ("{a} next to {b}", "{b}旁边的{a}"),
+    "near": ("{a} near {b}", "{b}附近的{a}"),
     "between": ("{a} between {b} and {c}", "{b}和{c}之间的{a}"),
+    "surrounded": ("{a} surrounded by {b}", "被{b}包围的{a}"),
 }
+
+
+def rings(
+    pictures: Sequence[CaptionedPicture], names: dict[str, dict[str, str]], *, count: int, seed: int = 13
+) -> tuple[list[Mosaic], list[Placed]]:
+    """Mosaics of 3 x 3 with one picture of a class among eight of another: in the middle, and at three corners.
+
+    "Surrounded by" is right for the first of each four only, although all four show the same pictures.
+    """
+    chooser = random.Random(seed)
+    by_class = {name: [row for row, each in enumerate(pictures) if each.scene_class == name] for name in names}
+    usable = [name for name, rows in by_class.items() if len(rows) >= _FEWEST]
+    made: list[Mosaic] = []
+    questions: list[Placed] = []
+    for pair in chooser.sample([(one, two) for one in usable for two in usable if one != two], count):
+        texts = {
+            language: _KINDS["surrounded"][at].format(a=names[pair[0]][language], b=names[pair[1]][language])
+            for at, language in enumerate(LANGUAGES)
+        }
+        questions.append(Placed("surrounded", texts, {len(made)}))
+        inner, ring = chooser.choice(by_class[pair[0]]), chooser.sample(by_class[pair[1]], 8)
+        made += [Mosaic(3, (*ring[:cell], inner, *ring[cell:])) for cell in (4, 0, 2, 8)]
+    return made, questions
 
 
 def placed(
@@ -169,8 +194,8 @@ def placed(
 ) -> list[Placed]:
     """Questions of each kind about mosaics of ``side`` x ``side``: what stands so in at least one of them.
 
-    Left, right, above and below: in the same row or column. Next to: side by side or one above the other. Between: in
-    the middle of a row or column of three.
+    Left, right, above and below: in the same row or column. Next to: side by side or one above the other. Near: that,
+    or at a corner, among 3 x 3. Between: in the middle of a row or column of three.
     """
     found: dict[tuple[str, tuple[str, ...]], Placed] = {}
     for number, cells in enumerate(mosaic_classes):
@@ -201,7 +226,15 @@ def _standing(cells: tuple[str, ...], side: int) -> list[tuple[str, tuple[str, .
                         found += [("next_to", (line[one], line[two])), ("next_to", (line[two], line[one]))]
             if side == 3:
                 found += [("between", (line[1], line[0], line[2])), ("between", (line[1], line[2], line[0]))]
+    if side == 3:
+        at = {cell: divmod(number, side) for number, cell in enumerate(cells)}
+        near = [(a, b) for a in cells for b in cells if a != b and _steps(at[a], at[b]) == 1]
+        found += [("near", pair) for pair in near]
     return found
+
+
+def _steps(one: tuple[int, int], two: tuple[int, int]) -> int:
+    return max(abs(one[0] - two[0]), abs(one[1] - two[1]))
 
 
 def _named(picture: CaptionedPicture, pattern: str) -> int:

@@ -23,6 +23,7 @@ from search.ranking.stages import StageSettings
 
 MOST_SCENES: Final = 50
 NOTE: Final = "relations"
+_LEAST_SPREAD: Final = 1e-3  # of scores: among equals the relation decides
 _FEWEST_SCENES: Final = 2  # with windows: one alone has nobody to be compared with
 
 
@@ -118,7 +119,7 @@ def relations_rank(
     worth = shown.copy()
     for number, found in hits.items():
         worth[number] = _mean(compared.query.relations, [lowest if hit is None else hit.score for hit in found])
-    spread = float(ranked.scores.std())
+    spread = max(float(ranked.scores.std()), _LEAST_SPREAD)
     moved = compared.settings.relations.weight * np.where(np.isnan(worth), 0.0, _level(worth))
     changed = _showing(ranked, hits, groups, tiles, compared, set(candidates.tile_ids.tolist()))
     order = np.lexsort((changed.tile_ids, -(changed.scores + spread * moved)))

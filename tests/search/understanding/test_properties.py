@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from search.encode_query import query_text_normalise
 from search.understanding import MAX_CLAUSES, chips_of, plan_text, query_plan
 
-_ENGLISH = """a the many red large ships harbour trees river without no not or and with , . " -ships "lot"^2 near between
-left of surrounded by around is are there it only but also far from ^2 - --"""
+_ENGLISH = """a the many red large ships harbour trees river without no not or and with , . " -ships "lot"^2 near
+between left of surrounded by around is are there it only but also far from ^2 - --"""
 _CHINESE = "没有 无人机 的 港口 船 左侧 之间 和 在 被 包围 不 是 绿色 、 ， 。 “ ” 不仅 除了 有 附近 三架 图片 无云"
 _WORDS = [*_ENGLISH.split(), "parking lot", *_CHINESE.split()]
 _queries = st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join) | st.lists(

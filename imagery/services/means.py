@@ -1,7 +1,8 @@
 """The means of an encoder's text and image vectors, kept with its row (DESIGN: distribution normalisation).
 
-They are computed and shown; the ranking does not use them yet. The image mean is an average over the scenes of
-everybody, at least 50 of them, and is shown to administrators only: one scene's part in it cannot be read out.
+Searches take them away before they compare (the ranking stage ``normalise``), if both are there. The image mean is an
+average over the scenes of everybody, at least 50 of them, and its numbers are shown to administrators only: one scene's
+part in it cannot be read out.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,8 @@ class Ranking(models.Model):
     """What a query was answered with, best first: parallel arrays of scene ids, tile ids and scores.
 
     Pages are slices of these arrays, so that paging neither repeats nor drops a hit. ``scores`` are what the
-    ranker ordered by (for ``cosine-1`` the cosine similarity, -1 to 1). ``cut_to`` and ``dropped_ranks`` keep
+    ranker ordered by (on the scale of the cosine), ``similarities`` the plain cosines, -1 to 1; ``reasons`` are told by
+    ``search.ranking.explain``. ``cut_to`` and ``dropped_ranks`` keep
     the slices where they were when scenes vanish between two pages (``search.ranking.paging``). ``cache_key`` names
     everything the answer depends on (``search.answer_key``; "" if it must not be used again); an answer that was
     taken over from another ranking keeps its ``computed_at``.

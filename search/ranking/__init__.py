@@ -1,15 +1,13 @@
 """Ranking: pure functions on arrays, from candidate tiles to ordered scenes, their bands and their pages."""
 
-from search.ranking.bands import Band, bands, bands_in_order, probabilities, weaker_from
+from search.ranking.bands import Band, bands_in_order, probabilities, weaker_from
 from search.ranking.paging import PageCut, page_cut
 from search.ranking.pipeline import candidates_rank, retrieval_vector
 from search.ranking.query import Geometry, RankClause, RankQuery, RankRelation
-from search.ranking.scenes import RANKER_VERSION, WINDOW_WEIGHT, RankedScenes, scenes_rank
+from search.ranking.scenes import RankedScenes
 from search.ranking.stages import StageSettings, stage_defaults, stage_settings, stages_usable
 
 __all__ = [
-    "RANKER_VERSION",
-    "WINDOW_WEIGHT",
     "Band",
     "Geometry",
     "PageCut",
@@ -18,13 +16,11 @@ __all__ = [
     "RankRelation",
     "RankedScenes",
     "StageSettings",
-    "bands",
     "bands_in_order",
     "candidates_rank",
     "page_cut",
     "probabilities",
     "retrieval_vector",
-    "scenes_rank",
     "stage_defaults",
     "stage_settings",
     "stages_usable",

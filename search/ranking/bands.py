@@ -32,21 +32,14 @@ def probabilities(scores: ArrayLike, calibration: Mapping[str, Any]) -> NDArray[
     return 1.0 / (1.0 + np.exp(-np.clip(logits, -500.0, 500.0)))
 
 
-def bands(scores: ArrayLike, calibration: Mapping[str, Any]) -> list[Band]:
-    """Return the band of each score (n,). Without a calibration nothing is known, so every hit is possible."""
-    chances = probabilities(scores, calibration)
-    if chances is None:
-        return [Band.POSSIBLE] * len(np.asarray(scores))
-    return [_band(chance) for chance in chances]
-
-
 def bands_in_order(similarities: ArrayLike, calibration: Mapping[str, Any]) -> list[Band]:
     """Return the band of each hit of a ranking, by its plain cosine (n,), never better than the band of a hit above.
 
     The calibration speaks of cosines, whatever the stages ordered by, so that a band means the same in every search.
     Where the stages ordered otherwise than the cosine, neighbours in the list share the mean of their probabilities:
     isotonic regression on the rank (Barlow et al. 1972), the non-increasing curve nearest to what the cosines say. So
-    the line of the weaker matches stands at one place, and everything under it is weak.
+    the line of the weaker matches stands at one place, and everything under it is weak. Without a calibration nothing
+    is known, so every hit is possible.
     """
     chances = probabilities(similarities, calibration)
     if chances is None:

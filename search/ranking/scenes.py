@@ -6,10 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-RANKER_VERSION: Final = "cosine-1"
-# A window wins only when it matches clearly better: of two equal matches the whole scene is the better answer,
-# and many windows have more chances to match by accident.
-WINDOW_WEIGHT: Final = 0.95
 MOST_PLACES: Final = 8
 """Further windows of a scene that are told."""
 SAME_PLACE: Final = 0.5
@@ -49,9 +45,10 @@ def scenes_fuse(
     """Group n tiles by scene: score = max(whole, discounted best window); suppress windows of the same place.
 
     ``scenes`` (n,) are numbers of scenes, ``windows`` (n, 5) level, x, y, width, height. A window loses the part
-    ``1 - weight`` of its score (of its size, so that a negative score gets lower too). Of a scene's other windows those
-    are kept that score above the middle between its best and the lowest of all tiles, share little area with a better
-    one (non-maximum suppression), and are among the 8 best. Equal scores are ordered by row.
+    ``1 - weight`` of its score (of its size, so that a negative score gets lower too): of two equal matches the whole
+    scene is the better answer, and many windows have more chances to match by accident. Of a scene's other windows
+    those are kept that score above the middle between its best and the lowest of all tiles, share little area with a
+    better one (non-maximum suppression), and are among the 8 best. Equal scores are ordered by row.
     """
     if not len(scores):
         return FusedScenes(np.zeros(0, np.intp), np.zeros(0), np.zeros(0, np.int64), [])
@@ -92,24 +89,3 @@ def shared_area(one: NDArray[np.integer], two: NDArray[np.integer]) -> float:
     across = min(x + width, left + wide) - max(x, left)
     down = min(y + height, top + high) - max(y, top)
     return max(0, across) * max(0, down) / max(1, min(width * height, wide * high))
-
-
-def scenes_rank(
-    *,
-    tile_ids: NDArray[np.int64],
-    scene_ids: NDArray[np.object_],
-    whole: NDArray[np.bool_],
-    similarities: NDArray[np.float64],
-    limit: int,
-) -> RankedScenes:
-    """Group tiles by scene: score = max(whole, 0.95 * best window). All inputs have shape (n,).
-
-    The tile that gave the score is kept (it is the window that is shown). Equal scores are ordered by tile id,
-    so that the same input always gives the same order.
-    """
-    scores = np.where(whole, similarities, WINDOW_WEIGHT * similarities)
-    order = np.lexsort((tile_ids, -scores))
-    seen: set[object] = set()
-    kept = [row for row in order if not (scene_ids[row] in seen or seen.add(scene_ids[row]))][:limit]  # type: ignore[func-returns-value]
-    rows = np.array(kept, dtype=np.intp)
-    return RankedScenes(scene_ids[rows], tile_ids[rows], scores[rows], similarities[rows], [{} for _ in rows])

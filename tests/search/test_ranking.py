@@ -1,74 +1,29 @@
-"""Ranking as pure functions: grouping, bands, pages."""
-
-import math
-from typing import Any
+"""Ranking as pure functions: bands, pages."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.ranking import Band, bands, page_cut, probabilities, scenes_rank, weaker_from
-
-
-def _rank(rows: list[tuple[int, Any, bool, float]], limit: int = 100) -> list[tuple[Any, int, float]]:
-    """``rows``: (tile, scene, whole, similarity)."""
-    tiles, scenes, whole, similarities = zip(*rows, strict=True) if rows else ((), (), (), ())
-    ranked = scenes_rank(
-        tile_ids=np.array(tiles, dtype=np.int64),
-        scene_ids=np.array(scenes, dtype=np.object_),
-        whole=np.array(whole, dtype=bool),
-        similarities=np.array(similarities, dtype=np.float64),
-        limit=limit,
-    )
-    return list(zip(ranked.scene_ids.tolist(), ranked.tile_ids.tolist(), ranked.scores.round(6).tolist(), strict=True))
-
-
-def test_the_better_of_whole_scene_and_discounted_window_wins():
-    rows = [(1, "a", True, 0.5), (2, "a", False, 0.52), (3, "b", True, 0.3), (4, "b", False, 0.6)]
-    assert _rank(rows) == [("b", 4, 0.57), ("a", 1, 0.5)]
-
-
-def test_equal_scores_are_ordered_by_tile():
-    assert [row[1] for row in _rank([(9, "b", True, 0.4), (2, "a", True, 0.4), (5, "c", True, 0.4)])] == [2, 5, 9]
-
-
-def test_no_candidates_and_limit():
-    assert _rank([]) == []
-    assert len(_rank([(n, n, True, 0.1 * n) for n in range(1, 6)], limit=2)) == 2
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 6), st.booleans(), st.sampled_from([-0.4, 0.0, 0.2, 0.5, 0.51, 0.9])), max_size=30
-    )
-)
-def test_grouping_equals_the_definition(drawn):
-    rows = [(tile, *row) for tile, row in enumerate(drawn)]
-    best: dict[int, tuple[float, int]] = {}
-    for tile, scene, whole, similarity in rows:
-        key = (-(similarity if whole else 0.95 * similarity), tile)
-        best[scene] = min(best.get(scene, (math.inf, 0)), key)
-    expected = [(scene, tile, round(-score, 6)) for scene, (score, tile) in sorted(best.items(), key=lambda i: i[1])]
-    assert _rank(rows) == expected
+from search.ranking import Band, bands_in_order, page_cut, probabilities, weaker_from
 
 
 def test_bands_follow_the_calibration():
     calibration = {"scale": 10.0, "offset": -4.0}
     assert probabilities([0.4], calibration) == pytest.approx([0.5])
-    assert bands([0.5, 0.4, 0.3, 0.1], calibration) == [Band.LIKELY, Band.LIKELY, Band.POSSIBLE, Band.UNLIKELY]
+    assert bands_in_order([0.5, 0.4, 0.3, 0.1], calibration) == [Band.LIKELY, Band.LIKELY, Band.POSSIBLE, Band.UNLIKELY]
 
 
 def test_an_uncalibrated_encoder_claims_nothing():
     assert probabilities([0.9], {}) is None
-    words = bands([0.9, -0.9], {})
+    words = bands_in_order([0.9, -0.9], {})
     assert words == [Band.POSSIBLE, Band.POSSIBLE]
     assert weaker_from(words) is None
 
 
 def test_extreme_scores_do_not_overflow():
     with np.errstate(all="raise"):
-        assert bands([1.0, -1.0], {"scale": 1e6, "offset": 0.0}) == [Band.LIKELY, Band.UNLIKELY]
+        assert bands_in_order([1.0, -1.0], {"scale": 1e6, "offset": 0.0}) == [Band.LIKELY, Band.UNLIKELY]
 
 
 def test_the_line_is_above_the_first_unlikely_hit():

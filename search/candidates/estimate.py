@@ -1,7 +1,11 @@
 """How many rows match, estimated from a sample, and from how many on the index is the faster way."""
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import sqrt
+from threading import Lock
+from time import monotonic
 from typing import Final
 
 from django.db import connection
@@ -19,19 +23,27 @@ _WALK_COST: Final = 4.0
 _LEAST_INDEXED: Final = 5_000
 """So few rows are compared in some milliseconds, however many there are in all."""
 
+_KEPT_SECONDS: Final = 20.0
+_MOST_KEPT: Final = 500
 _FEW: Final = 0.04
 
-# The size on disk tells what the last ANALYZE could not know; a table that was never analysed has no density.
+# A partition may just have been dropped. The size on disk tells what the last ANALYZE could not know; a table that was
+# never analysed has no density.
 _SIZES: Final = """
 SELECT size.pages, CASE WHEN relpages > 0 AND reltuples >= 0 THEN reltuples / relpages * size.pages END
-FROM unnest(%s::regclass[]) WITH ORDINALITY AS wanted (oid, place)
-JOIN pg_class USING (oid),
-    LATERAL (SELECT pg_relation_size(wanted.oid) / current_setting('block_size')::int AS pages) AS size
+FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place)
+LEFT JOIN pg_class ON pg_class.oid = to_regclass(wanted.name),
+    LATERAL (
+        SELECT coalesce(pg_relation_size(pg_class.oid), 0) / current_setting('block_size')::int AS pages
+    ) AS size
 ORDER BY place
 """
 _SCENES_A_PAGE: Final = 8.0
 _PAGE_BYTES: Final = 8192 - 24
 _ROW_BYTES: Final = 56  # Beside the numbers of a vector.
+
+_kept: "OrderedDict[Hashable, tuple[float, Estimate]]" = OrderedDict()
+_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,25 @@ class Estimate:
 
 
 def rows_estimate(asked: Asked) -> Estimate:
-    """Estimate what matches from some hundred pages of the table of scenes."""
+    """Estimate what matches from some hundred pages of the table of scenes; the answer is kept for some seconds.
+
+    It chooses between two ways of the same answer, so nothing depends on its being of this moment.
+    """
+    now = monotonic()
+    with _lock:
+        kept = _kept.get(asked.filters)
+        if kept is not None and kept[0] > now:
+            return kept[1]
+    estimate = _estimate(asked)
+    with _lock:
+        _kept[asked.filters] = (now + _KEPT_SECONDS, estimate)
+        _kept.move_to_end(asked.filters)
+        while len(_kept) > _MOST_KEPT:
+            _kept.popitem(last=False)
+    return estimate
+
+
+def _estimate(asked: Asked) -> Estimate:
     table = Scene._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(_SIZES, [[table, partition_name(asked.encoder_id)]])

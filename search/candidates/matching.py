@@ -1,6 +1,7 @@
 """Which rows may be compared: permission and filters as the SQL of one set of scenes."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from imagery.models import Collection, Encoder, Scene
+from search.filters import SceneFilters
 from search.query import SearchRequest
 
 if TYPE_CHECKING:
@@ -23,13 +25,15 @@ class Asked:
     """A query in the form the statements need: literals, so that the planner sees one partition and the values.
 
     ``scenes`` selects the ids of the scenes that pass; ``vector`` is a halfvec literal of ``dimension`` numbers;
-    ``tiles`` is a condition on their tiles.
+    ``tiles`` is a condition on their tiles. ``filters`` is equal for questions with the same scenes: encoder, visible
+    collections and filters.
     """
 
     encoder_id: int
     dimension: int
     scenes: str
     vector: str
+    filters: Hashable
     tiles: str = ANY_TILE
 
     @property
@@ -63,6 +67,7 @@ def asked(*, vector: NDArray[np.float32], encoder: Encoder, request: SearchReque
         dimension=encoder.dimension,
         scenes=connection.ops.compose_sql(sql, parameters),  # type: ignore[attr-defined]  # PostgreSQL's only.
         vector=vector_literal(vector),
+        filters=(encoder.pk, *ids, *(getattr(request, each.name) for each in fields(SceneFilters))),
     )
 
 

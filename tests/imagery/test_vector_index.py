@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from io import StringIO
 
 import numpy as np
@@ -259,7 +260,8 @@ def test_killed_in_the_middle_of_a_build(encoder, tmp_path, victim):
         )
         try:
             wait_for(lambda: states(encoder).get("hnsw") == "building", seconds=60, what="the build to be under way")
-            assert "waiting" in vector_index_progress(encoder.pk).phase
+            progress = vector_index_progress(encoder.pk)
+            assert progress is not None and "waiting" in progress.phase
             assert "being built" in index_words(encoder)[0]
             with pytest.raises(Conflict):
                 vector_index_build(encoder=encoder)
@@ -313,7 +315,7 @@ def test_a_fill_that_ends_asks_for_the_index(encoder):
     from imagery.services.fill import fill_plan
 
     schedules_ensure()
-    later = timezone.now() + timezone.timedelta(hours=1)
+    later = timezone.now() + timedelta(hours=1)
     rows = Schedule.objects.filter(func="imagery.tasks.vector_indexes")
     rows.update(next_run=later)
     other = factories.make_encoder("other", active=False)

@@ -11,10 +11,11 @@ from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.fill import encoder_fill
 from imagery.services.fill_run import fills_drain
 from imagery.services.switch import encoder_retire
+from search import engine
 from search.candidates import candidates_find
 from search.encode_query import query_vectors_forget
 from search.models import QueryVector, Ranking
-from search.services import runs, search_request_parse, search_run
+from search.services import search_request_parse, search_run
 from tests.checkpoints import clip_checkpoint, siglip_checkpoint
 from tests.factories import add_tile, axis, know_query, make_collection, make_encoder, make_scene, make_user
 
@@ -116,7 +117,7 @@ def test_a_search_whose_encoder_is_retired_under_it_asks_the_new_one(monkeypatch
             encoder_retire(encoder=old)
         return find(**arguments)
 
-    monkeypatch.setattr(runs, "candidates_find", retire_meanwhile)
+    monkeypatch.setattr(engine, "candidates_find", retire_meanwhile)
     ranking = search_run(user=user, request=search_request_parse(user=user, text="harbour"))
     assert (ranking.encoder, ranking.scene_ids) == (new, [scene.pk])
 

@@ -84,7 +84,7 @@ class Oracle:
 
     @classmethod
     def read(cls, encoder: Encoder) -> "Oracle":
-        tiles = defaultdict(list)
+        tiles: dict[UUID, list[tuple[int, tuple[int, ...], np.ndarray]]] = defaultdict(list)
         for row in Embedding.objects.filter(encoder=encoder).select_related("tile"):
             window = (row.tile.level, *row.tile.window)
             tiles[row.tile.scene_id].append((row.tile_id, window, np.asarray(row.vector, dtype=np.float64)))
@@ -110,7 +110,8 @@ def expected(matching: list[Tile], k: int) -> list[Tile]:
     if len(nearest) < k or len({tile.scene_id for tile in nearest}) >= ceil(k / MAX_TILES_OF_A_SCENE):
         return nearest
     seen: Counter[UUID] = Counter()
-    first, later = [], []
+    first: list[Tile] = []
+    later: list[Tile] = []
     for tile in matching:
         seen[tile.scene_id] += 1
         (first if seen[tile.scene_id] <= MAX_TILES_OF_A_SCENE else later).append(tile)
@@ -128,7 +129,8 @@ def check_rows(found: Candidates, matching: list[Tile], k: int) -> None:
     assert found.windows.tolist() == [list(tile.window) for tile in tiles]
     np.testing.assert_allclose(found.distances, [tile.distance for tile in tiles], atol=2e-6)
     assert np.all(np.diff(found.distances) >= 0)
-    assert (found.vectors.dtype, found.vectors.shape[0]) == (np.float32, len(tiles))
+    assert found.vectors.dtype == np.float32
+    assert len(found.vectors) == len(tiles)
     for row, tile in zip(found.vectors, tiles, strict=True):
         np.testing.assert_array_equal(row, tile.vector.astype(np.float32))
     scenes = {tile.scene_id for tile in matching}

@@ -79,7 +79,7 @@ def test_the_index_finds_the_nearest(archive, encoder, owner, kind, monkeypatch)
         assert found.route == Route.INDEX
         check_rows(found, matching, 20)
         recalls.append(len({tile.tile_id for tile in matching[:20]} & set(found.tile_ids.tolist())) / 20)
-        assert found.searched == 1_500
+        assert found.searched == 1_500 or found.estimated
     assert np.mean(recalls) > (0.97 if kind == Encoder.Index.HNSW else 0.5)
 
 

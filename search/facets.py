@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -170,14 +170,16 @@ class _Count:
     ) -> dict[str, dict[str, Counter[Value]]]:
         """Count in one statement: {part: {facet: {value: scenes}}}; of each part its first ``limit`` scenes, or a
         random ``share`` of them."""
-        tables, selects, parameters = [], [], []
+        tables: list[str] = []
+        selects: list[str] = []
+        parameters: list[Any] = []
         for part in sorted(wanted):
             groups = [group for group in GROUPS if f"but_{_FACET_OF.get(group)}" != part]
             rows = self.filters.passing(Scene.objects.visible_to(self.user).findable(), groups=groups)
             if share < 1.0:
                 rows = rows.filter(pk__lt=UUID(int=int(share * _IDS)))
-            rows = rows.order_by().values_list(*(F(name) for name in _COLUMNS))
-            sql, values = (rows[:limit] if limit else rows).query.sql_with_params()
+            columns = rows.order_by().values_list(*(F(name) for name in _COLUMNS))
+            sql, values = (columns[:limit] if limit else columns).query.sql_with_params()
             tables.append(f"{part} ({', '.join(_COLUMNS)}) AS MATERIALIZED ({sql})")
             parameters += values
             # The collections stand for the licences, and their sum is the number of scenes.

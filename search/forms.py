@@ -86,7 +86,7 @@ class SearchForm:
         kept: dict[str, Any] = {_NAMES.get(name, name): value for name, value in query.filters.items()}
         if "bbox" in kept:
             kept["bbox"] = bbox_text(kept["bbox"])
-        known = {
+        known: dict[str, Any] = {
             name: tuple(kept[name]) if name in _LISTS else _plain(kept[name])
             for name in _LISTS + _TEXTS
             if name in kept

@@ -12,7 +12,7 @@ class FacetValueSerializer(serializers.Serializer):
     """How many scenes have a value."""
 
     value = serializers.CharField(allow_null=True, help_text="What to filter by; null: not known of these scenes.")
-    label = serializers.CharField(required=False, help_text="For people.")
+    title = serializers.CharField(required=False, help_text="Of a collection.")
     count = serializers.IntegerField(min_value=0)
 
 
@@ -54,7 +54,7 @@ def facets_body(facets: Facets) -> dict[str, Any]:
     return {
         "total": facets.total,
         "estimated": sorted("collections" if name == "collection" else name for name in facets.estimated),
-        "collections": [{"value": row.value, "label": row.label, "count": row.count} for row in values["collection"]],
+        "collections": [{"value": row.value, "title": row.label, "count": row.count} for row in values["collection"]],
         "year": [{"value": row.value, "count": row.count} for row in values["year"]],
         **{name: _values(values[name]) for name in ("platform", "instruments", "license")},
         **{name: _classes(values[name]) for name in ("gsd", "cloud_cover")},

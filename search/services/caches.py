@@ -32,9 +32,9 @@ def _prune(model: type[QueryVector] | type[TranslatedText], link: str) -> int:
     while True:
         with transaction.atomic():
             rows = model.objects.select_for_update(skip_locked=True)
-            newest = model.objects.order_by("-used_at", "-pk").values("pk")[: settings.SEARCH_KEPT_TEXTS]
-            surplus = rows.exclude(pk__in=newest).order_by("used_at").values_list("pk", flat=True)
-            ids = list(surplus[:_BATCH])
+            newest = model.objects.order_by("-used_at", "-pk")[: settings.SEARCH_KEPT_TEXTS]
+            surplus = rows.exclude(pk__in=newest.values_list("pk", flat=True)).order_by("used_at")
+            ids = list(surplus.values_list("pk", flat=True)[:_BATCH])
             if len(ids) < _BATCH:
                 nobodys = rows.filter(~Exists(asked), used_at__lt=before).exclude(pk__in=ids)
                 ids += nobodys.values_list("pk", flat=True)[: _BATCH - len(ids)]

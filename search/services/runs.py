@@ -2,6 +2,7 @@
 
 from time import perf_counter
 from typing import Final
+from uuid import UUID
 
 from django.db import connection
 
@@ -99,7 +100,7 @@ FROM search_ranking WHERE id = %s RETURNING id
 """
 
 
-def _take_over(source_id: object, user: User, request: SearchRequest, channel: str, begun: float) -> Ranking | None:
+def _take_over(source_id: UUID, user: User, request: SearchRequest, channel: str, begun: float) -> Ranking | None:
     """Store a known answer as this person's own; None if it was erased meanwhile."""
     with log_atomic():
         source = Query.objects.filter(rankings=source_id).first()

@@ -141,7 +141,7 @@ def _class(value: float | None, ends: tuple[float, ...]) -> int | None:
 
 def _values(name: str, scene: Scene) -> set[Any]:
     moment = scene.datetime or scene.start_datetime
-    return {
+    found: dict[str, Callable[[], set[Any]]] = {
         "collection": lambda: {scene.collection.slug},
         "year": lambda: {moment.year if moment else None},
         "platform": lambda: {scene.platform.lower() or None},
@@ -149,7 +149,8 @@ def _values(name: str, scene: Scene) -> set[Any]:
         "license": lambda: {scene.collection.license or "none"},
         "gsd": lambda: {_class(scene.gsd, GSD_CLASSES)},
         "cloud_cover": lambda: {_class(scene.cloud_cover, CLOUD_CLASSES)},
-    }[name]()
+    }
+    return found[name]()
 
 
 def _expected(user: Any, filters: SceneFilters, scenes: list[Scene]) -> tuple[int, dict[str, Counter]]:

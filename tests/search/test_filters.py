@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -37,7 +38,7 @@ def scenes(user):
     factories.know_query("harbour")
     bay = factories.make_collection("bay", owner=user, license="CC-BY-4.0")
     cape = factories.make_collection("cape", owner=user)
-    fields = {
+    fields: dict[str, dict[str, Any]] = {
         "sharp": {"platform": "GF-2", "instruments": ["PMS"], "gsd": 0.8, "cloud_cover": 2.0, "bbox": FAR},
         "coarse": {"platform": "landsat-8", "instruments": ["oli"], "gsd": 30.0, "cloud_cover": 60.0, "bbox": NEAR},
         "unknown": {},

@@ -19,7 +19,7 @@ from django.db.models import F
 
 from imagery.models import Collection, Scene
 from imagery.querysets import LICENSE_NOT_STATED
-from imagery.selectors_archive import archive_state
+from imagery.selectors_archive import ArchiveState, archive_state
 from search.filters import GROUPS, SceneFilters
 from search.kept import Kept
 
@@ -72,11 +72,10 @@ _GROUP_OF: Final = {"collection": "collections", "year": "datetime"} | {name: na
 _kept: Kept[Facets] = Kept(_KEPT)
 
 
-def facets_get(user: "Viewer", filters: SceneFilters) -> Facets:
+def facets_get(user: "Viewer", filters: SceneFilters, *, state: ArchiveState | None = None) -> Facets:
     """Return the facets of what this person may see, as this process keeps them or counted anew (one or two
-    statements)."""
-    seen = Collection.objects.visible_to(user)
-    state = archive_state(seen)
+    statements). ``state`` is that of all the person sees, if it was read already."""
+    state = state or archive_state(Collection.objects.visible_to(user))
     key = (state.collections, str(filters.filters()), tuple(settings.SEARCH_LICENSES))
     made_in = (state.changes, state.lapsed)
     patience = _PATIENCE_SECONDS if state.scenes > EXACT_TO else 0.0

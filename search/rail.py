@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from imagery.models import Collection
 from imagery.querysets import LICENSE_NOT_STATED
+from imagery.selectors_archive import ArchiveState
 from rsportal.errors import InvalidInput
 from search.facets import FacetCount, Facets, facets_get, up_to
 from search.filter_values import filters_parse
@@ -52,14 +53,13 @@ class Group:
         return [choice for number, choice in enumerate(self.choices) if number >= _SHOWN and not choice.chosen]
 
 
-def rail_groups(user: "Viewer", form: SearchForm, filters: SceneFilters | None) -> dict[str, Group]:
-    """Return the groups by the name of their facet. ``filters`` are those of the form if it was read already."""
-    if filters is None:
-        try:
-            filters = filters_parse(user=user, **form.filters())
-        except InvalidInput:  # It stands beside its field; the counts are those of everything meanwhile.
-            filters = SceneFilters()
-    facets = facets_get(user, filters)
+def rail_groups(user: "Viewer", form: SearchForm, *, state: ArchiveState) -> dict[str, Group]:
+    """Return the groups by the name of their facet. ``state`` is that of all the person sees."""
+    try:
+        filters = filters_parse(user=user, **form.filters())
+    except InvalidInput:  # It stands beside its field; the counts are those of everything meanwhile.
+        filters = SceneFilters()
+    facets = facets_get(user, filters, state=state)
     collections = Collection.objects.visible_to(user).only("slug", "title").order_by("title", "pk")
     counts = {row.value: row.count for row in facets.values["collection"]}
     boxes = {

@@ -24,7 +24,7 @@ from django.utils import timezone
 from imagery.models import Collection, Embedding, Encoder, FillItem, Scene
 from imagery.models.encoder import HEAVY_FIELDS
 from imagery.selectors import coverage_cells
-from imagery.selectors_archive import archive_state
+from imagery.selectors_archive import ArchiveState, archive_state
 from rsportal.maps.world import spots
 from search.facets import EXACT_TO
 from search.kept import Kept
@@ -100,16 +100,17 @@ def history_list(user: "Viewer") -> QuerySet[Any]:
     return rows
 
 
-def archive_progress(user: "Viewer") -> tuple[int, int, Encoder | None]:
+def archive_progress(user: "Viewer", *, state: ArchiveState | None = None) -> tuple[int, int, Encoder | None]:
     """Return (scenes this person can search now, scenes that will be searchable, the active encoder or None).
 
     Scenes whose ingest failed count in neither; a scene without vectors under the active encoder is not searchable yet.
     Of more than 10,000 scenes not each is looked at: those that wait for the active encoder's fill are counted.
+    ``state`` is that of all the person sees, if it was read already.
     """
     encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).defer(*HEAVY_FIELDS).first()
     scenes = Scene.objects.visible_to(user).order_by()
     waiting = scenes.filter(status=Scene.Status.PENDING).count()
-    state = archive_state(Collection.objects.visible_to(user))
+    state = state or archive_state(Collection.objects.visible_to(user))
     if encoder is None or not state.scenes:
         return 0, waiting + state.scenes, encoder
 

@@ -8,6 +8,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from imagery.models import Collection
+from imagery.selectors_archive import ArchiveState, archive_state
 from rsportal.errors import InvalidInput, Unavailable
 from rsportal.web import is_htmx, next_url, request_user
 from search.chips import chips_shown
@@ -123,8 +125,9 @@ def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -
 
 
 def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
-    groups = rail_groups(request.user, form, filters=None)
-    context = {"rail": groups, "clear_bbox": form.without("bbox"), **_progress_context(request)}
+    state = archive_state(Collection.objects.visible_to(request.user))
+    groups = rail_groups(request.user, form, state=state)
+    context = {"rail": groups, "clear_bbox": form.without("bbox"), **_progress_context(request, state)}
     encoder = context["encoder"]
     context["examples"] = example_queries()
     context["languages"] = languages_read(encoder.languages) if encoder else ""
@@ -133,6 +136,6 @@ def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     return context
 
 
-def _progress_context(request: HttpRequest) -> dict[str, Any]:
-    searchable, total, encoder = archive_progress(request.user)
+def _progress_context(request: HttpRequest, state: ArchiveState | None = None) -> dict[str, Any]:
+    searchable, total, encoder = archive_progress(request.user, state=state)
     return {"searchable": searchable, "total": total, "encoder": encoder}

@@ -18,6 +18,7 @@ from search.selectors import ranking_get
 from search.services import ranking_page, search_request_parse, search_run
 from search.services import runs as runs_module
 from tests import factories
+from tests.pages import client_of, count_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -297,3 +298,16 @@ def test_the_encoder_changed_during_the_computation(owner, coast, monkeypatch):
     assert first.cache_key == ""
     assert ask(owner).pk != first.pk
     assert Embedding.objects.exists()
+
+
+def test_a_reloaded_page_asks_and_writes_little(owner, coast):
+    """Neither a ranking nor a count is made again; how many statements it takes does not hang on what is shown."""
+    client = client_of(owner)
+    first = count_queries(client, "/?q=harbour")
+    with CaptureQueriesContext(connection) as statements:
+        client.get("/?q=harbour")
+    told = [row["sql"] for row in statements]
+    assert len(told) == first <= 19
+    assert not any("<=>" in sql or "AS MATERIALIZED" in sql for sql in told)
+    writes = [sql.split()[2] for sql in told if sql.startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert writes == ['"search_impression"']

@@ -32,7 +32,7 @@ def reason_lines(reason: Mapping[str, Any]) -> list[str]:
 def _clauses(noted: Any) -> list[str]:
     """``[[words, share], ...]``; a negative share is what "without" took away."""
     return [
-        _("“%(words)s”: %(value)s") % {"words": str(entry[0]), "value": _told(share, sign=True)}
+        _("Part “%(words)s”: %(value)s") % {"words": str(entry[0]), "value": _told(share, sign=True)}
         for entry in (noted if isinstance(noted, list) else ())
         if isinstance(entry, list | tuple) and len(entry) == 2 and (share := _number(entry[1])) is not None
     ]

@@ -207,6 +207,9 @@ def test_the_administration_is_chinese(client):
     addresses = ["/admin/", *(f"/admin/imagery/{model}/" for model in models)]
     addresses += ["/admin/search/query/", "/admin/search/ranking/", "/admin/search/event/", "/admin/accounts/user/"]
     addresses += [f"/admin/imagery/scene/{world.alices.scene_id}/change/", "/admin/imagery/collection/add/"]
+    judged = f"/admin/search/judgedset/{world.alices.judged_set_id}"
+    addresses += ["/admin/search/judgedset/", f"{judged}/change/", f"{judged}/judge/{world.alices.judged_query_id}/"]
+    addresses += [f"{judged}/runs/", f"{judged}/import/", "/admin/search/judgedquery/add/", "/admin/search/rankingrun/"]
     words = (
         "Zanzibar",
         "Valparaiso",
@@ -215,6 +218,7 @@ def test_the_administration_is_chinese(client):
         "valparaiso",
         "reykjavik",
         "is no image",
+        "what everybody asks",
         *_OF_LIBRARIES,
     )
     for address in addresses:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,6 +15,7 @@ from search.comparison_queries import comparison_queries
 from search.encode_query import query_vectors_forget
 from tests import factories
 from tests.factories import axis, know_query, make_collection, make_encoder, make_event, make_scene, make_user
+from tests.search.judged import judge, make_judged_query, make_judged_set
 
 pytestmark = pytest.mark.django_db
 
@@ -169,3 +171,32 @@ def test_the_page_shows_thumbnails_side_by_side(client, pair, boss):
 def test_the_page_is_for_those_who_steer_encoders(client, pair):
     client.force_login(make_user("staff", is_staff=True))
     assert client.get(reverse("admin:search_compare")).status_code == 403
+
+
+def test_a_judged_set_brings_its_queries_grades_and_collection(client, pair, boss, tmp_path):
+    bay = make_collection("bay", owner=boss)
+    best, good, unjudged = (place(pair, bay, angles) for angles in ((10, 30), (20, 20), (30, 10)))
+    place(pair, make_collection(owner=boss), (1, 1), title="elsewhere")
+    judged_set = make_judged_set(boss, collection=bay)
+    query = make_judged_query(judged_set, language="en")
+    for scene, grade in ((best, 3), (good, 1), (unjudged, 0)):
+        judge(query, scene, grade)
+    make_judged_query(judged_set, "x" * 2_000)
+    told = json.loads(compare("one", "two", "--set", "bays", "--json"))
+    first, second = told["queries"][0]["sides"]
+    assert told["queries"][0]["known"] == 2 and len(first["hits"]) == 3
+    assert first["ndcg10"] == first["average_precision"] == 1.0
+    ideal = 3 + 1 / math.log2(3)
+    assert second["ndcg10"] == pytest.approx((1 / math.log2(3) + 3 / 2) / ideal)
+    assert second["average_precision"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert "2000 characters" in told["queries"][1]["sides"][0]["problem"]
+    with pytest.raises(CommandError, match="not both"):
+        compare("one", "two", "--set", "bays", "--queries", str(tmp_path / "q"))
+    client.force_login(boss)
+    address = reverse("admin:search_compare")
+    data = {"first": "one", "second": "two", "class_property": "class", "judged_set": judged_set.pk}
+    shown = client.post(address, data).content.decode()
+    assert "1 query with known right answers" in shown and "elsewhere" not in shown
+    assert "not both" in client.post(address, {**data, "queries": "harbour"}).content.decode()
+    empty = make_judged_set(boss, "empty")
+    assert "The set has 0 queries" in client.post(address, {**data, "judged_set": empty.pk}).content.decode()

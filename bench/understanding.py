@@ -6,7 +6,8 @@
 Pictures and captions of ``--split``; classes are named by the first phrase of each class in bench/queries.jsonl. Every
 row is the difference to the whole text as it is searched without that part, with its 95 % bootstrap interval (paired;
 drawn by query, captions by picture). ``--tune`` prints a grid of settings instead (use it on ``--split train``).
-``--normalise`` compares in the normalised geometry. Vectors of pictures are kept in ``--cache`` between runs.
+``--normalise`` compares in the normalised geometry, ``--pipeline`` takes all stages that are on by default. Vectors of
+pictures are kept in ``--cache`` between runs.
 """
 
 import argparse
@@ -49,10 +50,10 @@ class Archive:
         self.pictures = [pictures[row] for row in rows]
         self._means: tuple[Any, Any] | None = None
         self._known: dict[str, Any] = {}
-        if arguments.normalise:
+        if arguments.normalise or arguments.pipeline:
             bank = terms(self.model.languages)
-            self._means = vectors.mean(axis=0), np.mean([self._encoded(term) for term in bank], axis=0)
-            self._known.clear()
+            self.means = vectors.mean(axis=0), np.mean([self._encoded(term) for term in bank], axis=0)
+            self._means = self.means if arguments.normalise else None
         self.vectors = self.of_pictures(vectors)
 
     def _pictures(self, pictures: Sequence[Any], cache: Path | None) -> tuple[list[int], NDArray[np.float32]]:
@@ -110,6 +111,7 @@ def main() -> None:
 
 
 def _without(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
+    from understanding_portal import portal_scores
     from understanding_sets import LANGUAGES, denials
 
     from search.ranking.clauses import without_take
@@ -135,6 +137,13 @@ def _without(archive: Archive, names: dict[str, dict[str, str]], arguments: argp
                 taken = without_take(whole=whole, against=against, weights=[1.0] * len(against), gamma=gamma)
                 scores.append(whole + sum(taken))
             _print(f"A - {gamma:g} relu(z(B))", _denied(questions, scores), base)
+        if arguments.pipeline:
+            base = _denied(questions, [portal_scores(archive, text) for text in texts])
+            _print("portal, whole text", base)
+            understood = [
+                portal_scores(archive, plan.whole, denied=[each.text for each in plan.negatives]) for plan in plans
+            ]
+            _print("portal, understood", _denied(questions, understood), base)
 
 
 def _denied(questions: Sequence[Any], scores: Sequence[Scores]) -> dict[str, list[float]]:
@@ -217,6 +226,7 @@ def _described(
 
 def _relations(archive: Archive, names: dict[str, dict[str, str]], arguments: argparse.Namespace) -> None:
     """The stages themselves, on scenes of one whole tile and a window for each picture: 1,000 candidates, 50 scenes."""
+    from understanding_portal import MosaicScenes
     from understanding_sets import LANGUAGES, mosaics, placed, rings
 
     sets = []
@@ -226,7 +236,7 @@ def _relations(archive: Archive, names: dict[str, dict[str, str]], arguments: ar
     sets.append(("one in eight", *rings(archive.pictures, names, count=60)))
     for title, made, questions in sets:
         wanted = [question for question in questions if not arguments.kind or question.kind in arguments.kind]
-        scenes = MosaicScenes(archive, made) if wanted else None
+        scenes = MosaicScenes(archive, made, pipeline=arguments.pipeline) if wanted else None
         for language in LANGUAGES if scenes else ():
             for kind in sorted({question.kind for question in wanted}):
                 asked = [question for question in wanted if question.kind == kind]
@@ -252,65 +262,6 @@ def _related(scenes: Any, asked: Sequence[Any], language: str, arguments: argpar
     _print("whole text, best tile", found[0.0])
     for weight in weights[1:]:
         _print(f"+ {weight:g} relation", found[weight], found[0.0])
-
-
-class MosaicScenes:
-    """Mosaics as an archive: every one a scene with a whole tile and a window for each cell."""
-
-    def __init__(self, archive: Archive, made: Sequence[Any]) -> None:
-        self.archive = archive
-        cells = made[0].side ** 2
-        whole = archive.of_pictures(_mosaic_vectors(archive, made))
-        size = made[0].side * made[0].size
-        self.vectors = np.concatenate([whole, *(archive.vectors[list(mosaic.rows)] for mosaic in made)])
-        whole_windows = np.tile([0, 0, 0, size, size], (len(made), 1))
-        self.windows = np.concatenate([whole_windows, *(mosaic.windows() for mosaic in made)]).astype(np.int32)
-        self.scene_ids = np.concatenate([np.arange(len(made)), np.repeat(np.arange(len(made)), cells)]).astype(object)
-        self.tile_ids = np.arange(len(self.vectors), dtype=np.int64)
-
-    def ranked(self, text: str, plan: Any, weight: float) -> list[int]:
-        """The scenes in the order of a search; ``weight`` 0 without relations."""
-        from search.ranking import Geometry, RankQuery, StageSettings, candidates_rank
-        from search.ranking.query import RankClause, RankRelation
-        from search.ranking.relations import Compared, SceneTiles, relations_rank, scenes_to_read
-        from search.ranking.stages import Stage
-
-        def clause(words: str) -> RankClause:
-            return RankClause(words, self.archive.text(words))
-
-        related = tuple(
-            RankRelation(each.kind.value, clause(each.subject), tuple(map(clause, each.objects)))
-            for each in plan.relations
-        )
-        query = RankQuery(self.archive.text(text), relations=related)
-        settings = StageSettings(relations=Stage(on=True, weight=weight))
-        nearest = np.argsort(-(self.vectors @ query.vector), kind="stable")[:1_000]
-        candidates = SceneTiles(*(part[nearest] for part in self._parts()))
-        found = candidates_rank(candidates=candidates, query=query, settings=settings, geometry=Geometry(), limit=1_000)
-        if weight and related:
-            compared = Compared.of(candidates=candidates, query=query, settings=settings, geometry=Geometry())
-            read = set(scenes_to_read(ranked=found, candidates=candidates, compared=compared))
-            rows = [row for row, scene in enumerate(self.scene_ids) if scene in read and self.windows[row, 0] > 0]
-            tiles = SceneTiles(*(part[rows] for part in self._parts()))
-            found = relations_rank(ranked=found, candidates=candidates, tiles=tiles, compared=compared)
-        return [int(scene) for scene in found.scene_ids]
-
-    def _parts(self) -> tuple[Any, ...]:
-        return self.tile_ids, self.scene_ids, self.windows, self.vectors
-
-
-def _mosaic_vectors(archive: Archive, made: Sequence[Any]) -> NDArray[np.float32]:
-    """Encode the mosaics as whole pictures."""
-    from PIL import Image
-
-    vectors = []
-    for mosaic in made:
-        sheet = Image.new("RGB", (mosaic.side * mosaic.size, mosaic.side * mosaic.size))
-        for (_, x, y, width, height), row in zip(mosaic.windows().tolist(), mosaic.rows, strict=True):
-            with Image.open(archive.folder / archive.pictures[row].filename) as picture:
-                sheet.paste(picture.convert("RGB").resize((width, height)), (x, y))
-        vectors.append(archive.model.encode_images([sheet])[0])
-    return np.stack(vectors)
 
 
 def _print(
@@ -353,6 +304,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kind", action="append", help="of relations; default: all of them")
     parser.add_argument("--cache", type=Path, metavar="FILE.npz")
     parser.add_argument("--normalise", action="store_true")
+    parser.add_argument("--pipeline", action="store_true")
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--gamma", type=float, default=0.5)

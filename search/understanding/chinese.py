@@ -28,6 +28,8 @@ _PLACES: Final = {
     "around": RelationKind.SURROUNDED,
 }
 _SURROUNDED: Final = "surrounded by"
+_DEEPEST: Final = 8  # More than that nobody means, and Python's stack is not endless.
+_MOST_DENIALS: Final = 32
 _OUTSIDE: Final = "outside"
 _THING: Final = (Kind.NOUN, Kind.UNKNOWN)
 _DESCRIBING: Final = (Kind.ADJECTIVE, Kind.ADVERB, Kind.NUMBER, Kind.QUANTITY, Kind.MEASURE, Kind.DE, Kind.SKIP)
@@ -51,6 +53,8 @@ class _Segment:
         self._words = words
         self._places = places
         self._reading = reading
+        self._depth = 0  # of relations within relations
+        self._denials = 0
 
     def read(self) -> None:
         for run in self._literals(self._without_picture_of(self._places)):
@@ -107,7 +111,8 @@ class _Segment:
 
     def _denied(self, places: list[int]) -> None:
         """Take out what must not be there; the rest is read for relations."""
-        for number in range(len(places)):
+        self._denials += 1
+        for number in range(len(places) if self._denials <= _MOST_DENIALS else 0):
             if not self._begins_denial(places, number):
                 continue
             first = number + 1
@@ -188,6 +193,15 @@ class _Segment:
 
     def _related(self, places: list[int]) -> Part | None:
         """Read a stretch without negation; return the part of the thing that all of it is about."""
+        if self._depth >= _DEEPEST:
+            return self._plain(places)
+        self._depth += 1
+        try:
+            return self._relation(places)
+        finally:
+            self._depth -= 1
+
+    def _relation(self, places: list[int]) -> Part | None:
         for number in range(len(places) - 1, -1, -1):
             kind = self._relation_of(places[number])
             if kind is None:

@@ -56,3 +56,15 @@ def test_chips_become_a_text_that_gives_the_same_chips(text):
     plan = query_plan(text)
     again = query_plan(plan_text(plan))
     assert sorted(map(repr, chips_of(again))) == sorted(map(repr, chips_of(plan)))
+
+
+@given(st.sampled_from(_WORDS), st.sampled_from(_WORDS), st.sampled_from(["", " "]))
+@settings(max_examples=60, deadline=None)
+@example("桥", "旁", "")
+@example("无", "云", "")
+@example("near", "a", " ")
+def test_a_text_of_the_same_words_over_and_over_is_read_too(one, two, blank):
+    repeated = f"{one}{blank}{two}{blank}"
+    plan = query_plan(repeated * (1_000 // len(repeated)))
+    assert len(plan.clauses) + len(plan.negatives) <= len(plan.words)
+    assert plan == query_plan(plan.text)

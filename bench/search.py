@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=_numbers, default=[100_000, 1_000_000], metavar="N,N", help="100000,1000000")
     parser.add_argument("--dimension", type=int, default=1_024, metavar="D", help="numbers of a vector (1024)")
-    parser.add_argument("--queries", type=int, default=40, metavar="Q", help="queries a case and way (40)")
+    parser.add_argument("--queries", type=int, default=32, metavar="Q", help="queries a case and way (32)")
     parser.add_argument("--rounds", type=int, default=4, metavar="R", help="in so many turns (4)")
     parser.add_argument("--rivals", type=_words, default=list(RIVALS), help="faiss,hnswlib or none")
     parser.add_argument(

@@ -79,7 +79,8 @@ def _rival(line: dict[str, Any], ours: dict[str, Any]) -> list[str]:
 
 
 def _times(line: dict[str, Any]) -> str:
-    return f"{line['p50_ms']:.1f} ({line['p95_ms']:.1f})"
+    digits = 1 if line["p95_ms"] < 1000 else 0
+    return f"{line['p50_ms']:.{digits}f} ({line['p95_ms']:.{digits}f})"
 
 
 def _row(first_cell: str, cells: list[str], *, width: int = 17, first: int = 28) -> str:

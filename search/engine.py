@@ -180,7 +180,7 @@ def ranker_version(settings: StageSettings, geometry: Geometry) -> str:
 
 def _geometry(encoder: Encoder) -> Geometry:
     """The encoder's means, read from its row once a process as long as nothing they are made of changes."""
-    if encoder.pk is None:
+    if encoder._state.adding:  # Of a folder, not registered.
         return _means(encoder.text_mean, encoder.image_mean)
     key = (encoder.pk, encoder.means_at, fingerprint(encoder.adapter), *encoder.prompts)
     with _lock:

@@ -60,9 +60,8 @@ def configurations() -> dict[str, StageSettings]:
     Weights are the defaults of checkpoints (``transformers``).
     """
     default = stage_defaults(Encoder.Kind.TRANSFORMERS)
-    off = {name: Stage(on=False) for name in ("clauses", "relations")}
     normalise, diffuse = replace(default.normalise, on=True), replace(default.diffuse, on=True)
-    raw = replace(default, normalise=Stage(on=False), diffuse=Stage(on=False), **off)
+    raw = replace(default, normalise=Stage(on=False), diffuse=Stage(on=False))
     return {
         "raw": raw,
         "normalised": replace(raw, normalise=normalise),

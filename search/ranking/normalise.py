@@ -13,7 +13,7 @@ from search.ranking.query import Geometry, Vector, unit
 
 def rows_corrected(rows: NDArray[np.float32], geometry: Geometry, *, share: float = 1.0) -> Vector:
     """Return image rows (n, d), unit, without ``share`` (0 to 1) of the image mean, at length 1 again."""
-    return unit(rows - np.float32(share) * _mean(geometry.image_mean))
+    return unit(rows - np.float32(share) * _mean(geometry.image_mean), out=True)
 
 
 def target_corrected(vector: Vector, geometry: Geometry, *, share: float = 1.0) -> Vector:

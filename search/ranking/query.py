@@ -59,8 +59,8 @@ class Geometry:
         return self.text_mean is not None and self.image_mean is not None
 
 
-def unit(rows: NDArray[np.floating]) -> Vector:
-    """Return rows (..., d) at length 1 as float32; a row of zeros stays zeros."""
+def unit(rows: NDArray[np.floating], *, out: bool = False) -> Vector:
+    """Return rows (..., d) at length 1 as float32; a row of zeros stays zeros. ``out``: in the memory of ``rows``."""
     single = np.asarray(rows, dtype=np.float32)
     lengths = np.sqrt(np.einsum("...i,...i->...", single, single))[..., np.newaxis]
-    return np.asarray(single / np.maximum(lengths, np.float32(_TINY)))
+    return np.divide(single, np.maximum(lengths, np.float32(_TINY)), out=single if out else None)

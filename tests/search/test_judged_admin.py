@@ -234,9 +234,9 @@ def test_a_shared_set_shows_only_what_the_viewer_may_see(client, carla):
     assert 'name="qrels"' in html and 'name="topics"' not in html
     collection.visibility = Visibility.PRIVATE
     collection.save()
-    for name in ("judge", "export", "runs"):
-        args: list[object] = {"judge": [query.pk], "export": ["topics"]}.get(name, [])
-        page(client, f"search_judged_{name}", judged_set.pk, *args, status=404)
+    page(client, "search_judged_judge", judged_set.pk, query.pk, status=404)
+    page(client, "search_judged_export", judged_set.pk, "topics", status=404)
+    page(client, "search_judged_runs", judged_set.pk, status=404)
 
 
 def test_runs_are_seen_by_who_made_them_or_sees_all_that_they_searched(client, carla):

@@ -278,7 +278,7 @@ def report(galleries: dict[str, Gallery], chosen_on: dict[str, Gallery]) -> dict
             for how in _FUSIONS
         }  # fmt: skip
         picked = max(_FUSIONS, key=lambda how: tuned[how])
-        kinds: dict[str, tuple[list[Fusion], dict[str, Any]]] = {"best": ([picked], curve[picked])}
+        kinds: dict[str, tuple[Sequence[Fusion | None], dict[str, Any]]] = {"best": ([picked], curve[picked])}
         crossed: dict[str, Any] = {name: np.empty_like(base[name]) for name in here}
         used = []
         for fold in (0, 1):

@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,11 @@ def _run(*paths: Path, **options: object) -> str:
     return out.getvalue()
 
 
-def _file(path: Path, **changes: object) -> Path:
+def _file(path: Path, **changes: Any) -> Path:
     rng = np.random.default_rng(4)
     centres = rng.normal(size=(3, 16))
     labels = np.repeat(np.arange(3), 10)
-    arrays: dict[str, object] = {
+    arrays: dict[str, Any] = {
         "images": (3 * (centres[labels] + rng.normal(size=(30, 16)) * 0.4 + 2)).astype(np.float16),
         "labels": labels,
         "texts": np.stack([centres + rng.normal(size=(3, 16)) * 0.4 - 2 for _ in range(4)]).astype(np.float16),

@@ -60,6 +60,7 @@ def test_bands_never_rise_down_the_list_and_keep_their_meaning():
     order = [list(Band).index(band) for band in bands_in_order(mixed, calibration)]
     assert order == sorted(order)
     chances = probabilities(mixed, calibration)
+    assert chances is not None
     assert falling(chances).mean() == pytest.approx(chances.mean())
     assert bands_in_order([0.9, 0.1], {}) == [Band.POSSIBLE, Band.POSSIBLE]
 

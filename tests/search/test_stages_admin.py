@@ -77,6 +77,7 @@ def test_a_stage_that_lacks_a_mean_says_so(client, encoder):
     encoder.refresh_from_db()
     ranker = ranker_of(encoder)
     assert ranker.settings.normalise.on
+    assert ranker.geometry.image_mean is not None
     assert np.array_equal(ranker.geometry.image_mean, axis(1))
     assert "no mean of texts" not in client.get(_address(encoder)).content.decode()
 

@@ -14,9 +14,9 @@ from search.ranking.stages import Stage
 from tests.search.ranking.tiles import Tiles, tiles
 
 _QUERY = RankQuery(vector=np.array([1, 0, 0, 0], dtype=np.float32))
-_MEANS = Geometry(
-    text_mean=np.array([0.3, 0.1, 0, 0], dtype=np.float32), image_mean=np.array([0.2, 0, 0.2, 0], dtype=np.float32)
-)
+_TEXT_MEAN = np.array([0.3, 0.1, 0, 0], dtype=np.float32)
+_IMAGE_MEAN = np.array([0.2, 0, 0.2, 0], dtype=np.float32)
+_MEANS = Geometry(text_mean=_TEXT_MEAN, image_mean=_IMAGE_MEAN)
 _PLAIN = StageSettings()
 _EVERY = replace(_PLAIN, normalise=Stage(on=True), diffuse=Stage(on=True))
 
@@ -58,17 +58,17 @@ def test_the_reported_cosine_is_the_plain_one_whatever_the_stages_compare():
 def test_retrieval_asks_in_the_geometry_that_is_compared():
     assert retrieval_vector(query=_QUERY, geometry=_MEANS, settings=_PLAIN) is _QUERY.vector
     asked = retrieval_vector(query=_QUERY, geometry=_MEANS, settings=_EVERY)
-    assert asked == pytest.approx(unit(_QUERY.vector - _MEANS.text_mean), abs=1e-6)
+    assert asked == pytest.approx(unit(_QUERY.vector - _TEXT_MEAN), abs=1e-6)
     # Without the factor 1 / |x - image mean| of each row the order is that of the corrected cosine.
     rows = unit(np.random.default_rng(2).normal(size=(50, 4)).astype(np.float32))
-    corrected = unit(rows - _MEANS.image_mean) @ asked
-    lengths = np.linalg.norm(rows - _MEANS.image_mean, axis=1)
+    corrected = unit(rows - _IMAGE_MEAN) @ asked
+    lengths = np.linalg.norm(rows - _IMAGE_MEAN, axis=1)
     assert np.argsort(rows @ asked).tolist() == np.argsort(corrected * lengths).tolist()
 
 
 def test_normalisation_without_means_is_refused_not_half_done():
     with pytest.raises(ValueError, match="both means"):
-        _rank(tiles([[1, 0, 0, 0]]), settings=_EVERY, geometry=Geometry(text_mean=_MEANS.text_mean))
+        _rank(tiles([[1, 0, 0, 0]]), settings=_EVERY, geometry=Geometry(text_mean=_TEXT_MEAN))
 
 
 def test_every_stage_says_what_it_did():

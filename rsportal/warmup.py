@@ -9,10 +9,10 @@ from django.db import DatabaseError, connection
 from rsportal.errors import RsportalError
 
 _log = logging.getLogger(__name__)
-_tasks: list[Callable[[], None]] = []
+_tasks: list[Callable[[], object]] = []
 
 
-def warmup_register(task: Callable[[], None]) -> None:
+def warmup_register(task: Callable[[], object]) -> None:
     """Have ``task`` run once in every web process; it must not need a request."""
     if task not in _tasks:
         _tasks.append(task)

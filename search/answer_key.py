@@ -17,7 +17,7 @@ from search.translation.glossary import glossary
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
-_VERSION: Final = 1  # Raise it when the same key would mean another answer.
+_VERSION: Final = 2  # Raise it when the same key would mean another answer.
 
 
 def request_state(user: "Viewer", request: SearchRequest) -> ArchiveState:
@@ -33,13 +33,14 @@ def answer_key(*, request: SearchRequest, state: ArchiveState, encoder: Encoder,
 
     The person is no part of it: people who see the same collections get the same answer, and one computation serves
     them. An answer in which a person's own feedback has a say must name it in ``personal`` (the person and the version
-    of their feedback), and is then theirs alone. Changes of who may see what are in ``state.collections``.
+    of their feedback), and is then theirs alone. ``state.rules`` never comes back to what it was: an answer computed
+    while permission was given and taken back is found by nobody, though the same collections are seen again.
     """
     parts: list[Any] = [
         _VERSION,
         asdict(request),
         limit,
-        [state.collections, state.changes, state.encoder, state.lapsed],
+        [state.collections, state.changes, state.rules, state.encoder, state.lapsed],
         [query_recipe(encoder), ranker_of(encoder).version],
         [settings.TRANSLATOR, glossary().checksum, settings.SEARCH_LICENSES],
         personal,

@@ -43,9 +43,7 @@ def search_run(
     if not answer.searched and Encoder.objects.filter(pk=encoder.pk, state=Encoder.State.RETIRED).exists():
         # It was replaced and its vectors dropped since we read which one is active: ask the one that is now.
         return search_run(user=user, request=request, channel=channel, limit=limit)
-    # Permission may have been given and taken back meanwhile; such an answer is for nobody else, and for now only.
-    sure = answer.final and request_state(user, request) == state
-    return _store(answer, user=user, request=request, channel=channel, key=key if sure else "")
+    return _store(answer, user=user, request=request, channel=channel, key=key if answer.final else "")
 
 
 def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:

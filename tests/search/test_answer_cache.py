@@ -268,7 +268,6 @@ def test_a_scene_that_comes_during_the_computation_is_not_missed_later(owner, co
     _during(monkeypatch, lambda: made.append(factories.make_scene(coast)))
     first = ask(owner)
     assert made[0].pk not in first.scene_ids
-    assert first.cache_key == ""
     second = ask(owner)
     assert made[0].pk in second.scene_ids
 
@@ -286,7 +285,7 @@ def test_permission_given_and_taken_back_during_the_computation_reaches_nobody_e
         return found
 
     monkeypatch.setattr(runs_module, "request_answer", answer)
-    assert ask(viewer).cache_key == ""
+    assert ask(viewer).searched > 1
     monkeypatch.setattr(runs_module, "request_answer", real)
     for user in (other, viewer):
         assert ask(user).searched == 1
@@ -295,7 +294,6 @@ def test_permission_given_and_taken_back_during_the_computation_reaches_nobody_e
 def test_the_encoder_changed_during_the_computation(owner, coast, monkeypatch):
     _during(monkeypatch, lambda: Encoder.objects.update(ranking={"windows": {"weight": 0.5}}))
     first = ask(owner)
-    assert first.cache_key == ""
     assert ask(owner).pk != first.pk
     assert Embedding.objects.exists()
 

@@ -20,7 +20,7 @@ from search.candidates.matching import WHOLE_TILES, Asked
 from search.candidates.session import OFF, IterativeScan, Setting, settings_local
 from search.candidates.wire import Rows, packed, packed_read
 
-EF_SEARCH: Final = 400
+EF_SEARCH: Final = 700
 """How many nodes a step of the scan keeps in view (docs/decisions has the recall it gives)."""
 _BINARY_OVERSAMPLING: Final = 16
 """Rows taken by the distance of their signs for each one that is kept by its true distance."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from imagery.models import Encoder
 from imagery.services.vector_index import vector_index_ready
+from search.candidates import missed
 from search.candidates.crowding import crowded
 from search.candidates.estimate import rows_compared_at_most, rows_estimate
 from search.candidates.exact import nearest_exact, nearest_exact_spread
@@ -49,7 +50,9 @@ def candidates_find(
         estimate = rows_estimate(wanted)
         few = estimate.few
         if route == Route.INDEX or estimate.tiles > rows_compared_at_most(rows=estimate.rows, k=k):
-            rows = nearest_indexed(wanted, index, k=k, share=estimate.share)
+            rows = nearest_indexed(wanted, index, k=k, share=estimate.share, rows=estimate.rows)
+            if estimate.rows >= missed.FROM_ROWS:
+                rows = missed.missed_added(wanted, index, rows, vector=vector, k=k, estimate=estimate)
             if crowded(rows.scene_ids, k=k):
                 rows = nearest_indexed_spread(wanted, index, k=k, estimate=estimate)
             if len(rows) == k:

@@ -22,6 +22,9 @@ from search.candidates.wire import Rows, packed, packed_read
 
 EF_SEARCH: Final = 700
 """How many nodes a step of the scan keeps in view (docs/decisions has the recall it gives)."""
+EF_SEARCH_LARGE: Final = 1_000
+"""The same from ``_LARGE`` vectors up; pgvector takes no more."""
+_LARGE: Final = 300_000
 _BINARY_OVERSAMPLING: Final = 16
 """Rows taken by the distance of their signs for each one that is kept by its true distance."""
 _WIDE: Final = 8
@@ -41,10 +44,13 @@ SELECT {_COLUMNS}, vector <=> {{vector}} AS distance, vector FROM (
 """
 
 
-def nearest_indexed(asked: Asked, index: VectorIndex, *, k: int, share: float, vectors: bool = True) -> Rows:
+def nearest_indexed(
+    asked: Asked, index: VectorIndex, *, k: int, share: float, rows: float, vectors: bool = True
+) -> Rows:
     """Return about the ``k`` nearest tiles that match, or fewer if the scan ended before.
 
-    ``share`` is the estimated part of all rows that match, above 0 to 1: it bounds how long the scan looks.
+    ``share`` is the estimated part of the ``rows`` of all vectors that match, above 0 to 1: it bounds how long the scan
+    looks.
     """
     binary = index.kind == Encoder.Index.BINARY
     many = k * _BINARY_OVERSAMPLING if binary else k
@@ -55,7 +61,7 @@ def nearest_indexed(asked: Asked, index: VectorIndex, *, k: int, share: float, v
         k=int(k),
         many=many,
     )
-    with settings_local(_scan_settings(many=many, share=share)):
+    with settings_local(_scan_settings(many=many, share=share, rows=rows)):
         return packed_read(packed(statement, vectors=vectors), dimension=asked.dimension)[0]
 
 
@@ -64,7 +70,7 @@ def nearest_indexed_spread(asked: Asked, index: VectorIndex, *, k: int, estimate
 
     Whole scenes are asked for when even 8k tiles belong to too few scenes.
     """
-    wide = nearest_indexed(asked, index, k=_WIDE * k, share=estimate.share, vectors=False)
+    wide = nearest_indexed(asked, index, k=_WIDE * k, share=estimate.share, rows=estimate.rows, vectors=False)
     missing = max(0, scenes_wanted(k) - scenes_of(wide.scene_ids))
     wholes = _other_wholes(asked, index, wide, k=missing, estimate=estimate) if missing else np.empty(0, dtype=np.int64)
     tiles = wide.tile_ids[spread(wide.scene_ids, k=k - len(wholes))]
@@ -76,16 +82,16 @@ def _other_wholes(asked: Asked, index: VectorIndex, wide: Rows, *, k: int, estim
     found = "', '".join({str(scene) for scene in wide.scene_ids.tolist()})
     others = replace(asked, tiles=f"{WHOLE_TILES} AND tile.scene_id <> ALL (ARRAY['{found}']::uuid[])")
     if estimate.scenes > rows_compared_at_most(rows=estimate.rows, k=k):
-        rows = nearest_indexed(others, index, k=k, share=estimate.whole_share, vectors=False)
-        if len(rows) == k:
-            return rows.tile_ids
+        whole = nearest_indexed(others, index, k=k, share=estimate.whole_share, rows=estimate.rows, vectors=False)
+        if len(whole) == k:
+            return whole.tile_ids
     return nearest_exact(others, k=k).rows.tile_ids
 
 
-def _scan_settings(*, many: int, share: float) -> Mapping[Setting, str | int]:
+def _scan_settings(*, many: int, share: float, rows: float) -> Mapping[Setting, str | int]:
     """Nothing but the index may give the order, and joins must keep it: so the planner is left no other way."""
     return {
-        Setting.EF_SEARCH: EF_SEARCH,
+        Setting.EF_SEARCH: EF_SEARCH if rows < _LARGE else EF_SEARCH_LARGE,
         Setting.ITERATIVE_SCAN: IterativeScan.RELAXED_ORDER,
         Setting.MAX_SCAN_TUPLES: int(min(max(_LEAST_SCANNED, _PATIENCE * many / share), _MOST_SCANNED)),
         Setting.JIT: OFF,

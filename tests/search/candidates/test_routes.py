@@ -121,7 +121,7 @@ def test_a_filter_that_has_nothing_to_do_with_the_query_never_shortens_the_answe
 
 def test_an_index_scan_that_gives_up_is_replaced_by_comparing_all(archive, encoder, owner, monkeypatch):
     index_build(encoder)
-    many = indexed._scan_settings(many=900, share=1.0)
+    many = indexed._scan_settings(many=900, share=1.0, rows=1_000)
     once = {**many, Setting.ITERATIVE_SCAN: IterativeScan.OFF}
     assert ask(encoder, owner, archive, k=900, route=Route.INDEX)[0].route == Route.INDEX
     monkeypatch.setattr(indexed, "_scan_settings", lambda **_asked: once)

@@ -76,7 +76,9 @@ def test_release_stops_at_once_but_only_for_the_last(portal_dir, client_process)
 def test_a_lost_watcher_is_replaced(portal_dir):
     postgres.ensure_running(portal_dir)
     place = locate(portal_dir)
-    [watcher] = [pid for pid in _processes() if _is_watcher_of(pid, place.base)]
+    # A process that has just begun has no words yet: Linux closes its parent's pipe before it fills in the command line.
+    wait_for(lambda: _watchers_of(place.base), seconds=10, what="the watcher to have begun")
+    [watcher] = _watchers_of(place.base)
     os.kill(watcher, 9)
     wait_for(lambda: not server.watcher_lives(place), seconds=10, what="the watcher to die")
     postgres.ensure_running(portal_dir)
@@ -95,8 +97,8 @@ def test_path_with_spaces_and_a_path_too_long_for_a_socket(portal_dir):
         postgres.release(var_dir)
 
 
-def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+def _watchers_of(base: Path) -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_watcher_of(int(name), base)]
 
 
 def _is_watcher_of(pid: int, base: Path) -> bool:

@@ -9,7 +9,13 @@ from django.db import models
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
-_USER_PATH = {"Query": "user", "Ranking": "query__user", "Impression": "ranking__query__user"}
+_USER_PATH = {
+    "Query": "user",
+    "QueryImage": "user",
+    "Event": "user",
+    "Ranking": "query__user",
+    "Impression": "ranking__query__user",
+}
 
 
 class OwnedQuerySet(models.QuerySet[Any]):
@@ -19,5 +25,4 @@ class OwnedQuerySet(models.QuerySet[Any]):
         """Return the rows kept about this person (nothing for anonymous visitors)."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        path = _USER_PATH.get(self.model.__name__, "impression__ranking__query__user")
-        return self.filter(**{path: user})
+        return self.filter(**{_USER_PATH[self.model.__name__]: user})

@@ -190,7 +190,7 @@ def make_impression(user: User, scene: Scene, *, rank: int = 1, text: str = "har
 
 def make_event(user: User, scene: Scene, kind: str = Event.Kind.CLICK) -> Event:
     """Return the record that ``user`` did this with ``scene``."""
-    return Event.objects.create(impression=make_impression(user, scene), kind=kind)
+    return Event.objects.create(impression=make_impression(user, scene), kind=kind, user=user)
 
 
 def utc(year: int, month: int = 1, day: int = 1, hour: int = 0) -> datetime:

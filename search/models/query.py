@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from pgvector.django import HalfVectorField
 
 from search.querysets import OwnedQuerySet
 
@@ -13,7 +14,10 @@ class Query(models.Model):
 
     ``translation`` is what was searched for in place of ``text``, if it was translated; ``untranslated`` are words that
     were left out because nobody knew them; ``translated`` keeps a translation by the model. ``filters`` holds only
-    filters that were set: ``{"collections": [slug], "start": date, "end": date}``.
+    filters that were set: ``{"collections": [slug], "start": date, "end": date}``. ``examples`` are the scenes, boxes,
+    pictures and concepts that were given beside the words (``search.examples_given``). ``asked`` is the unit vector of
+    all of it together under the encoder ``asked_under``: by it, later queries know that they are similar.
+    ``without_history`` says that the person wanted it ranked without what the portal has learnt.
     """
 
     class Channel(models.TextChoices):
@@ -31,6 +35,12 @@ class Query(models.Model):
     filters = models.JSONField(_("filters"), default=dict, blank=True)
     parsed = models.JSONField(_("how it was understood"), default=dict, blank=True)
     vector = models.ForeignKey("search.QueryVector", on_delete=models.SET_NULL, null=True, related_name="+")
+    examples = models.JSONField(_("examples"), default=list, blank=True)
+    asked = HalfVectorField(null=True, blank=True, editable=False)
+    asked_under = models.ForeignKey(
+        "imagery.Encoder", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    without_history = models.BooleanField(_("without history"), default=False)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.WEB)
     created_at = models.DateTimeField(_("asked"), auto_now_add=True)
 

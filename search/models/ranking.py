@@ -42,6 +42,19 @@ class Ranking(models.Model):
         blank=True,
         help_text=_("Ranks left out of the pages: the scene was gone or no longer visible when they were cut."),
     )
+    swapped_ranks = ArrayField(
+        models.IntegerField(),
+        default=list,
+        blank=True,
+        help_text=_("Ranks whose hit was exchanged with the next one, to learn how much position matters."),
+    )
+    trial = models.ForeignKey("search.RankerTrial", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    teams = ArrayField(
+        models.SmallIntegerField(),
+        default=list,
+        blank=True,
+        help_text=_("In a trial, by rank: 1 the hit was drafted by A, 2 by B, 0 by neither."),
+    )
     took_ms = models.JSONField(_("time taken (ms)"), default=dict)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 

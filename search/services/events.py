@@ -23,7 +23,7 @@ def event_record(*, user: User, token: str, kind: str) -> Event:
         impression = _impression(user, token)
         if chosen in _OPPOSITE:
             Event.objects.filter(impression=impression, kind=_OPPOSITE[chosen]).delete()
-        event, _made = Event.objects.get_or_create(impression=impression, kind=chosen)
+        event, _made = Event.objects.get_or_create(impression=impression, kind=chosen, defaults={"user": user})
     return event
 
 

@@ -91,9 +91,11 @@ _COPIED: Final = (
     "route", "cache_key", "computed_at",
 )  # fmt: skip
 _COPY: Final = f"""
-INSERT INTO search_ranking (id, query_id, cut_to, dropped_ranks, took_ms, created_at, {", ".join(_COPIED)})
-SELECT gen_random_uuid(), %s, 0, '{{}}', jsonb_build_object('encode', 0, 'retrieve', 0, 'rank', 0, 'total', %s::float),
-    statement_timestamp(), {", ".join(_COPIED)}
+INSERT INTO search_ranking (
+    id, query_id, cut_to, dropped_ranks, swapped_ranks, teams, took_ms, created_at, {", ".join(_COPIED)})
+SELECT gen_random_uuid(), %s, 0, '{{}}', '{{}}', '{{}}',
+    jsonb_build_object('encode', 0, 'retrieve', 0, 'rank', 0, 'total', %s::float), statement_timestamp(),
+    {", ".join(_COPIED)}
 FROM search_ranking WHERE id = %s RETURNING id
 """
 

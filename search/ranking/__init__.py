@@ -1,6 +1,7 @@
 """Ranking: pure functions on arrays, from candidate tiles to ordered scenes, their bands and their pages."""
 
 from search.ranking.bands import Band, bands_in_order, probabilities, weaker_from
+from search.ranking.evidence import Evidence, Lessons, Votes
 from search.ranking.paging import PageCut, page_cut
 from search.ranking.pipeline import candidates_rank, retrieval_vector
 from search.ranking.query import Geometry, RankClause, RankQuery, RankRelation
@@ -9,13 +10,16 @@ from search.ranking.stages import StageSettings, stage_defaults, stage_settings,
 
 __all__ = [
     "Band",
+    "Evidence",
     "Geometry",
+    "Lessons",
     "PageCut",
     "RankClause",
     "RankQuery",
     "RankRelation",
     "RankedScenes",
     "StageSettings",
+    "Votes",
     "bands_in_order",
     "candidates_rank",
     "page_cut",

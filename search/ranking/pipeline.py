@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from imagery.encoders.regions import cell_window
 from search.ranking.clauses import clauses_step, taken_away, without_step
 from search.ranking.diffuse import scores_diffused
+from search.ranking.evidence import Evidence
 from search.ranking.explain import reasons_of
+from search.ranking.feedback import feedback_step
 from search.ranking.normalise import rows_corrected, target_corrected
 from search.ranking.pool import Asked, CandidateTiles, Pool, Step
 from search.ranking.query import Geometry, RankQuery, Vector
@@ -42,17 +44,26 @@ def candidates_rank(
     geometry: Geometry,
     limit: int,
     regions: TileRegions | None = None,
+    evidence: Evidence | None = None,
     permitted: NDArray[np.bool_] | None = None,
     steps: "Sequence[tuple[str, Step]] | None" = None,
 ) -> RankedScenes:
     """Rank candidate tiles into at most ``limit`` scenes, best first.
 
-    ``regions`` are the quarters of some of them, for the stage of that name.
+    ``regions`` are the quarters of some of them, for the stage of that name; ``evidence`` is what people did with
+    scenes that this person may see (``search.ranking.evidence``; None: nothing is known).
     ``permitted`` (n,) says which candidates the rules of the house allow (default: all of them). Equal scores are
     ordered by tile id, so that the same input always gives the same order. Raises ValueError if normalisation is on and
     a mean is missing (``stages_usable`` turns it off and says so).
     """
-    asked = Asked(query=query, settings=settings, geometry=geometry, candidates=candidates, regions=regions)
+    asked = Asked(
+        query=query,
+        settings=settings,
+        geometry=geometry,
+        candidates=candidates,
+        regions=regions,
+        evidence=evidence,
+    )
     allowed = np.ones(len(candidates.tile_ids), dtype=bool) if permitted is None else permitted
     rows = np.flatnonzero(allowed)
     vectors = np.asarray(candidates.vectors, dtype=np.float32)
@@ -140,6 +151,8 @@ def _codes(scene_ids: NDArray[np.object_]) -> NDArray[np.int64]:
 def _run(name: str, step: Step, pool: Pool) -> Pool:
     """Run one step and note how many places each row gained by it (lost: negative)."""
     after = step(pool)
+    if after is pool:
+        return pool
     if len(after.rows) != len(pool.rows) or not np.array_equal(after.rows, pool.rows):
         return after
     return after.noted(f"{name}.places", _places(pool.scores) - _places(after.scores))
@@ -157,6 +170,7 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("clauses", clauses_step),
     ("without", without_step),
     ("windows", windows_step),
+    ("feedback", feedback_step),
     ("diffuse", diffuse_step),
 ]
 """The stages in their order; each has its on/off and weight in ``StageSettings`` under its name."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from search.ranking.evidence import Evidence
 from search.ranking.query import Geometry, RankQuery, Vector
 from search.ranking.regions import TileRegions
 from search.ranking.stages import StageSettings
@@ -41,6 +42,7 @@ class Asked:
     geometry: Geometry
     candidates: CandidateTiles
     regions: TileRegions | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)

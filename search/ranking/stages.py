@@ -54,6 +54,7 @@ class StageSettings:
     attributes: Stage = field(default_factory=Stage)
     without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
+    feedback: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))
     relations: Stage = field(default_factory=lambda: Stage(on=True, weight=2.0))
     diffuse: Stage = field(default_factory=Stage)
     cross_encoder: CrossEncoderStage = field(default_factory=CrossEncoderStage)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from imagery.bbox import bbox_text
 from rsportal.errors import InvalidInput
+from search.examples_given import example_of
 from search.filters import GROUPS
 from search.models import Query
 from search.query import SearchRequest, search_request_parse
@@ -20,12 +21,14 @@ from search.translation import NOT_UNDERSTOOD, translation_is_own
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
+_OFF: Final = "off"
 _LISTS: Final = ("collection", "platform", "instruments", "license")
 _TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max")
 _NAMES: Final = {
     "text": "q",
     "collections": "collection",
     "clauses": "clause",
+    "examples": "like",
 }  # Of the request, where they are others than in the page.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     **{group: (group,) for group in GROUPS},
@@ -41,13 +44,16 @@ class SearchForm:
     """What stands in the box and the filters, as it was typed.
 
     ``translation`` is the wording a person wants searched for in place of ``q``; ``clause`` and ``weight`` are the
-    chips they changed, in the same order. ``errors`` maps a field to a sentence.
+    chips they changed, in the same order; ``like`` the examples as they stand in an address
+    (``search.examples_given``); ``history`` is "off" or "". ``errors`` maps a field to a sentence.
     """
 
     q: str = ""
     translation: str = ""
     clause: tuple[str, ...] = ()
     weight: tuple[str, ...] = ()
+    like: tuple[str, ...] = ()
+    history: str = ""
     collection: tuple[str, ...] = ()
     start: str = ""
     end: str = ""
@@ -76,6 +82,8 @@ class SearchForm:
             translation="" if outdated else data.get("translation", "").strip(),
             clause=tuple(data.getlist("clause")) if understood else (),
             weight=tuple(data.getlist("weight")) if understood else (),
+            like=tuple(value.strip() for value in data.getlist("like") if value.strip()),
+            history=_OFF if data.get("history", "").strip() == _OFF else "",
             **{name: tuple(value for value in data.getlist(name) if value.strip()) for name in _LISTS},  # type: ignore[arg-type]
             **{name: data.get(name, "").strip() for name in _TEXTS},  # type: ignore[arg-type]
         )
@@ -97,13 +105,15 @@ class SearchForm:
             translation=query.translation if translation_is_own(query) else "",
             clause=tuple(each["text"] for each in clauses),
             weight=tuple(_plain(each["weight"]) for each in clauses),
+            like=tuple(str(example_of(each)) for each in query.examples),
+            history=_OFF if query.without_history else "",
             **known,
         )
 
     @property
     def asked(self) -> bool:
         """Whether something is to be searched."""
-        return bool(self.q)
+        return bool(self.q or self.like)
 
     @property
     def filters_set(self) -> int:
@@ -125,11 +135,22 @@ class SearchForm:
         pairs = [(name, value) for name in _LISTS for value in getattr(self, name)]
         return pairs + [(name, value) for name in _TEXTS if (value := getattr(self, name))]
 
+    @property
+    def example_pairs(self) -> list[tuple[str, str]]:
+        """The examples, and the switch of the history if it is off, as pairs of a name and a value."""
+        return [("like", value) for value in self.like] + ([("history", self.history)] if self.history else [])
+
     def parse(self, user: Viewer) -> SearchRequest | None:
         """Return the validated request, or None after putting the refusal beside its field."""
         try:
             return search_request_parse(
-                user=user, text=self.q, translation=self.translation, clauses=self.clauses(), **self.filters()
+                user=user,
+                text=self.q,
+                translation=self.translation,
+                clauses=self.clauses(),
+                examples=self.like,
+                history=not self.history,
+                **self.filters(),
             )
         except InvalidInput as error:
             self.refuse(error)
@@ -160,6 +181,11 @@ class SearchForm:
         """Return the query string of the same search without the filters of a group."""
         return self.changed(**{name: () if name in _LISTS else "" for name in _GROUPS[group]})
 
+    def examples_querystring(self, like: Iterable[str]) -> str:
+        """Return the permalink's query string of the same search with other examples; "" if nothing would be asked."""
+        form = replace(self, like=tuple(like))
+        return form.querystring() if form.asked else ""
+
     def untranslated_querystring(self) -> str:
         """Return the permalink's query string without the person's own translation."""
         return replace(self, translation="", clause=(), weight=()).querystring()
@@ -178,6 +204,7 @@ class SearchForm:
         pairs: list[tuple[str, object]] = [("q", self.q), ("translation", self.translation)]
         for text, weight in zip(self.clause, self.weight, strict=False):
             pairs += [("clause", text), ("weight", weight)]
+        pairs += self.example_pairs
         pairs += self.filter_pairs
         return urlencode([(name, value) for name, value in [*pairs, *extra.items()] if value != ""])
 

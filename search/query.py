@@ -1,7 +1,7 @@
 """The parsed query: what a person or program asked for, checked once and used everywhere."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +10,9 @@ from django.utils.translation import gettext as _
 from imagery.models import Scene
 from imagery.querysets import SceneQuerySet
 from rsportal.errors import InvalidInput
+from search.examples_given import FIELD as EXAMPLES
+from search.examples_given import ExampleGiven, examples_parse
+from search.examples_seen import examples_check
 from search.filter_values import filters_parse
 from search.filters import SceneFilters
 from search.understanding import ClauseGiven, clauses_parse
@@ -27,12 +30,16 @@ class SearchRequest(SceneFilters):
     """A validated search: words, and filters that narrow where they are looked for.
 
     ``translation`` is the person's own wording to search for in place of ``text``; ``clauses`` are the parts of the
-    query as the person wants them understood, empty when the portal is to find them.
+    query as the person wants them understood, empty when the portal is to find them. ``examples`` are what the hits
+    should be like, and not like; with one of the first, ``text`` may be empty. Without ``history`` nothing that was
+    learnt from feedback has a say.
     """
 
     text: str
     translation: str = ""
     clauses: tuple[ClauseGiven, ...] = ()
+    examples: tuple[ExampleGiven, ...] = ()
+    history: bool = True
 
     def scenes(self, user: "Viewer") -> SceneQuerySet:
         """Return the findable scenes that this person may see and that pass the filters."""
@@ -45,19 +52,34 @@ def search_request_parse(
     text: str,
     translation: str = "",
     clauses: Iterable[tuple[str, float | str]] = (),
+    examples: Iterable[str | Mapping[str, Any]] = (),
+    history: bool = True,
     **filters: Any,
 ) -> SearchRequest:
     """Check what was asked and return it as a SearchRequest.
 
-    ``clauses`` are (text, weight) as in ``search.understanding.clauses_parse``, ``filters`` those of
-    ``search.filter_values.filters_parse``. Raises InvalidInput whose ``field`` is ``text``, ``translation``,
-    ``clauses`` or that of a filter.
+    ``clauses`` are (text, weight) as in ``search.understanding.clauses_parse``, ``examples`` as in
+    ``search.examples_given.examples_parse``, ``filters`` those of ``search.filter_values.filters_parse``. Raises
+    InvalidInput whose ``field`` is ``text``, ``translation``, ``clauses``, ``examples`` or that of a filter. An example
+    that the person may not see is answered exactly like one that does not exist.
     """
     passed = filters_parse(user=user, **filters)
+    given = examples_parse(examples)
+    parts = clauses_parse(clauses)
+    words = _text(text, "text") if text.strip() or parts or not given else ""
+    if not words and all(example.weight < 0 for example in given):
+        raise InvalidInput(
+            _("Say also what the hits should be like, not only what they should not: add words or an example."),
+            code="only_without",
+            field=EXAMPLES,
+        )
+    examples_check(user=user, examples=given)
     return SearchRequest(
-        text=_text(text, "text"),
-        translation=_text(translation, "translation") if translation.strip() else "",
-        clauses=clauses_parse(clauses),
+        text=words,
+        translation=_text(translation, "translation") if words and translation.strip() else "",
+        clauses=parts,
+        examples=given,
+        history=history,
         **asdict(passed),
     )
 

@@ -33,6 +33,12 @@ class BoxField(serializers.Field):
         return value
 
 
+class OnUnlessSaidField(serializers.BooleanField):
+    """A switch that is on unless it is said to be off, also in an address (where a form's empty box is off)."""
+
+    default_empty_html = True
+
+
 def names_field(help_text: str) -> serializers.ListField:
     """Return a field of names, of which one is enough."""
     child = serializers.CharField(allow_blank=True)

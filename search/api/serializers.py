@@ -5,7 +5,8 @@ from rest_framework import serializers
 
 from imagery.api.fields import BBoxField, WindowField
 from search.api.facet_serializers import FacetsSerializer
-from search.api.fields import BoxField, names_field
+from search.api.fields import BoxField, OnUnlessSaidField, names_field
+from search.examples_given import ExampleKind
 from search.models import Event, Query
 from search.understanding import ChipKind
 
@@ -24,6 +25,22 @@ class ClauseSerializer(serializers.Serializer):
     weight = serializers.FloatField(
         required=False, default=1.0, help_text="0.1 to 5; -0.1 to -5: must not be there; 0: left out."
     )
+
+
+class ExampleSerializer(serializers.Serializer):
+    """Something the results should be like, or (weight below 0) not like."""
+
+    kind = serializers.ChoiceField(choices=[kind.value for kind in ExampleKind])
+    id = serializers.UUIDField(help_text="Of the scene (`scene`, `box`), the picture, the sketch or the concept.")
+    window = serializers.ListField(
+        child=serializers.IntegerField(),
+        required=False,
+        allow_null=True,
+        min_length=4,
+        max_length=4,
+        help_text="For `box`: x, y, width, height in pixels of the scene.",
+    )
+    weight = serializers.FloatField(required=False, default=1.0, help_text="0.1 to 5; -0.1 to -5: not like this.")
 
 
 class ClauseShownSerializer(ClauseSerializer):
@@ -63,6 +80,14 @@ class SearchRequestSerializer(serializers.Serializer):
         many=True,
         required=False,
         help_text="The parts of the query and their weights, at most 8; left out, they are found in the text.",
+    )
+    examples = ExampleSerializer(
+        many=True,
+        required=False,
+        help_text="What the results should be like, or not like, at most 12; with one, `text` may be empty.",
+    )
+    history = OnUnlessSaidField(
+        required=False, default=True, help_text="False: nothing that was learnt from feedback has a say in the order."
     )
     collections = serializers.ListField(
         child=serializers.CharField(allow_blank=True),
@@ -137,7 +162,7 @@ class ResultSerializer(serializers.Serializer):
 class SearchAnswerSerializer(serializers.Serializer):
     """A page of the answer to a question."""
 
-    query = serializers.CharField()
+    query = serializers.CharField(allow_blank=True)
     translation = serializers.CharField(
         allow_null=True, help_text="What was searched for in place of the query; null when that is the query itself."
     )
@@ -145,6 +170,8 @@ class SearchAnswerSerializer(serializers.Serializer):
         child=serializers.CharField(), help_text="Words of the query that were left out because they are not known."
     )
     clauses = ClauseShownSerializer(many=True, help_text="How the words were understood.")
+    examples = ExampleSerializer(many=True, help_text="The examples of the query.")
+    history = serializers.BooleanField(help_text="False: ranked without what was learnt from feedback.")
     pieces = serializers.ListField(
         child=serializers.CharField(),
         help_text="What a text longer than the encoder reads at once was split into; empty when it was read at once.",
@@ -224,10 +251,11 @@ class HistoryQuerySerializer(serializers.Serializer):
     """A question you asked, and what came of it."""
 
     id = serializers.IntegerField()
-    text = serializers.CharField()
+    text = serializers.CharField(allow_blank=True)
     translation = serializers.CharField(
         allow_blank=True, help_text="What was searched for in place of the text; empty when that is the text itself."
     )
+    examples = ExampleSerializer(many=True)
     untranslated = serializers.ListField(child=serializers.CharField(), help_text="Words that were not known.")
     filters = HistoryFiltersSerializer()
     channel = serializers.ChoiceField(choices=Query.Channel.choices)

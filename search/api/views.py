@@ -59,7 +59,8 @@ class SearchView(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         user = cast(User, request.user)
-        ranking = _ranking(user, asked["ranking"], needed="text" not in asked) if "ranking" in asked else None
+        anew = {"text", "examples"} & set(asked)
+        ranking = _ranking(user, asked["ranking"], needed=not anew) if "ranking" in asked else None
         facets = None
         if ranking is None:
             wanted = _parse(user, asked)
@@ -86,6 +87,8 @@ def _parse(user: User, asked: dict[str, Any]) -> SearchRequest:
             text=asked.get("text", ""),
             translation=asked.get("translation", ""),
             clauses=[(each["text"], each["weight"]) for each in asked.get("clauses", ())],
+            examples=asked.get("examples", ()),
+            history=asked["history"],
             **{name: asked[name] for name in FILTERS if name in asked},
         )
     except InvalidInput as error:
@@ -103,6 +106,8 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
         "translation": ranking.query.translation or None,
         "untranslated": ranking.query.untranslated,
         "clauses": ranking.query.parsed.get("clauses", []),
+        "examples": ranking.query.examples,
+        "history": not ranking.query.without_history,
         "pieces": ranking.query.pieces,
         "encoder": ranking.encoder.name,
         "took_ms": ranking.took_ms,

@@ -198,6 +198,11 @@ class Migration(migrations.Migration):
                 verbose_name="user",
             ),
         ),
+        migrations.AlterField(
+            model_name="query",
+            name="text",
+            field=models.TextField(blank=True, verbose_name="text"),
+        ),
         migrations.AddField(
             model_name="query",
             name="asked",
@@ -233,6 +238,15 @@ class Migration(migrations.Migration):
                 default=list,
                 help_text="Ranks whose hit was exchanged with the next one, to learn how much position matters.",
                 size=None,
+            ),
+        ),
+        migrations.AddField(
+            model_name="ranking",
+            name="swap_share",
+            field=models.FloatField(
+                default=0.0,
+                help_text="With which each pair of neighbours was exchanged; 0: not a part of the experiment.",
+                verbose_name="chance of a swap",
             ),
         ),
         migrations.AddField(

@@ -28,7 +28,7 @@ class Query(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="queries", verbose_name=_("user")
     )
-    text = models.TextField(_("text"))
+    text = models.TextField(_("text"), blank=True)
     translation = models.TextField(_("translation"), blank=True)
     untranslated = ArrayField(models.TextField(), default=list, blank=True, verbose_name=_("words not understood"))
     translated = models.ForeignKey("search.TranslatedText", on_delete=models.SET_NULL, null=True, related_name="+")

@@ -56,6 +56,8 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
             untranslated=list(words.untranslated),
             translated=_translation_kept(words.row.pk if words.row else None),
             filters=request.filters(),
+            examples=[example.as_json() for example in request.examples],
+            without_history=not request.history,
             parsed=answer.parsed,
             channel=channel,
             vector=_vector_kept(answer.vector.pk),
@@ -92,8 +94,8 @@ _COPIED: Final = (
 )  # fmt: skip
 _COPY: Final = f"""
 INSERT INTO search_ranking (
-    id, query_id, cut_to, dropped_ranks, swapped_ranks, teams, took_ms, created_at, {", ".join(_COPIED)})
-SELECT gen_random_uuid(), %s, 0, '{{}}', '{{}}', '{{}}',
+    id, query_id, cut_to, dropped_ranks, swapped_ranks, swap_share, teams, took_ms, created_at, {", ".join(_COPIED)})
+SELECT gen_random_uuid(), %s, 0, '{{}}', '{{}}', 0, '{{}}',
     jsonb_build_object('encode', 0, 'retrieve', 0, 'rank', 0, 'total', %s::float), statement_timestamp(),
     {", ".join(_COPIED)}
 FROM search_ranking WHERE id = %s RETURNING id
@@ -113,6 +115,8 @@ def _take_over(source_id: UUID, user: User, request: SearchRequest, channel: str
             untranslated=source.untranslated,
             translated=_translation_kept(source.translated_id),
             filters=request.filters(),
+            examples=[example.as_json() for example in request.examples],
+            without_history=not request.history,
             parsed=source.parsed,
             channel=channel,
             vector=_vector_kept(source.vector_id),

@@ -1,5 +1,6 @@
 """Typed access to environment variables; a wrong value fails with a sentence."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,17 @@ class Env:
             raise ImproperlyConfigured(f"{name} is {raw!r}; write a whole number.") from None
         if minimum is not None and value < minimum:
             raise ImproperlyConfigured(f"{name} is {value}; it must be {minimum} or more.")
+        return value
+
+    def share(self, name: str, default: float, *, most: float = 1.0) -> float:
+        """Return a number from 0 to ``most``. Raises ImproperlyConfigured for anything else."""
+        raw = self.text(name)
+        try:
+            value = float(raw) if raw else default
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= most:
+            raise ImproperlyConfigured(f"{name} is {raw!r}; write a number from 0 to {most:g}.")
         return value
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:

@@ -241,6 +241,8 @@ SEARCH_REUSE_MINUTES = env.integer("RSPORTAL_SEARCH_REUSE_MINUTES", 60, minimum=
 SEARCH_KEPT_TEXTS = env.integer("RSPORTAL_SEARCH_KEPT_TEXTS", 20_000, minimum=100)
 # Licences (SPDX ids, * stands for anything) whose scenes come up in searches; empty: any licence.
 SEARCH_LICENSES = env.words("RSPORTAL_SEARCH_LICENSES")
+# The chance with which two neighbouring hits change places, to learn how much position matters; 0: never.
+SEARCH_EXPLORE = env.share("RSPORTAL_SEARCH_EXPLORE", 0.02, most=0.2)
 
 # --- Vector index ---------------------------------------------------------------------------
 # From how many vectors of an encoder the worker builds an index over them; below, comparing all is as fast.

@@ -38,6 +38,12 @@ def reference_runtime(settings, tmp_path_factory: pytest.TempPathFactory) -> Non
     settings.ENCODER_DIR = tmp_path_factory.getbasetemp() / "encoders"
 
 
+@pytest.fixture(autouse=True)
+def unexplored(settings) -> None:
+    """Rankings stay as they were computed unless a test asks for swaps: which are drawn is chance."""
+    settings.SEARCH_EXPLORE = 0.0
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> None:
     """Drop the table of knox's own token model, which ours replaces.

@@ -48,6 +48,11 @@ class Ranking(models.Model):
         blank=True,
         help_text=_("Ranks whose hit was exchanged with the next one, to learn how much position matters."),
     )
+    swap_share = models.FloatField(
+        _("chance of a swap"),
+        default=0.0,
+        help_text=_("With which each pair of neighbours was exchanged; 0: not a part of the experiment."),
+    )
     trial = models.ForeignKey("search.RankerTrial", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     teams = ArrayField(
         models.SmallIntegerField(),

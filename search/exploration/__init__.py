@@ -1,0 +1,1 @@
+"""Experiments on rankings that people see: swaps of neighbours, and two rankers interleaved (docs/experiments.md)."""

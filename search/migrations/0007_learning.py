@@ -3,10 +3,13 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import pgvector.django.bit
 import pgvector.django.halfvec
 import uuid
+from django.apps.registry import Apps
 from django.conf import settings
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 # Checked at once: a table with checks that wait cannot be altered.
@@ -17,6 +20,27 @@ FROM search_impression JOIN search_ranking ON search_ranking.id = search_impress
 WHERE search_impression.id = search_event.impression_id;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
+
+
+GROUP = "curator"
+RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    # model of this app: (its name in the permission's title, rights)
+    "feedbackexclusion": ("excluded feedback", ("view", "add", "delete")),
+}
+
+
+def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor | None = None) -> None:
+    """Let curators exclude feedback on scenes that they look after; harmless when repeated (see 0002)."""
+    types = apps.get_model("contenttypes", "ContentType")
+    permissions = apps.get_model("auth", "Permission")
+    group, _ = apps.get_model("auth", "Group").objects.get_or_create(name=GROUP)
+    for model, (title, rights) in RIGHTS.items():
+        kind, _ = types.objects.get_or_create(app_label="search", model=model)
+        for right in rights:
+            permission, _ = permissions.objects.get_or_create(
+                content_type=kind, codename=f"{right}_{model}", defaults={"name": f"Can {right} {title}"}
+            )
+            group.permissions.add(permission)
 
 
 class Migration(migrations.Migration):
@@ -483,4 +507,68 @@ class Migration(migrations.Migration):
                 condition=models.Q(("state", "running")), fields=("state",), name="ranker_trial_one_running"
             ),
         ),
+        migrations.CreateModel(
+            name="EventCount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(db_index=True, verbose_name="day")),
+                ("told", models.PositiveIntegerField(default=0, verbose_name="told")),
+                ("refused", models.PositiveIntegerField(default=0, verbose_name="refused")),
+                ("minute", models.DateTimeField()),
+                ("in_minute", models.PositiveIntegerField(default=0)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "events of a day",
+                "verbose_name_plural": "events of days",
+                "constraints": [models.UniqueConstraint(fields=("user", "day"), name="event_count_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Vote",
+            fields=[
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="vote",
+                        serialize=False,
+                        to="search.event",
+                    ),
+                ),
+                ("centred", models.CharField(max_length=8)),
+                ("sketch", pgvector.django.bit.BitField(length=512)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "encoder",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="imagery.encoder"
+                    ),
+                ),
+                (
+                    "query",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="search.query"),
+                ),
+                (
+                    "scene",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="imagery.scene"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={"verbose_name": "vote", "verbose_name_plural": "votes"},
+        ),
+        migrations.RunPython(grant, migrations.RunPython.noop, elidable=False),
     ]

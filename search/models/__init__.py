@@ -10,11 +10,13 @@ from search.models.ranking import Ranking
 from search.models.ranking_run import RankingRun
 from search.models.translated_text import TranslatedText
 from search.models.trial import RankerTrial
+from search.models.vote import EventCount, Vote
 
 __all__ = [
     "Concept",
     "ConceptExample",
     "Event",
+    "EventCount",
     "ExampleVector",
     "FeedbackExclusion",
     "Grade",
@@ -32,4 +34,5 @@ __all__ = [
     "RelevanceJudgement",
     "Sharing",
     "TranslatedText",
+    "Vote",
 ]

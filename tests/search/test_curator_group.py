@@ -10,6 +10,7 @@ pytestmark = pytest.mark.django_db
 
 migration = import_module("search.migrations.0002_curator_group")
 judged_migration = import_module("search.migrations.0006_judged_sets")
+learning_migration = import_module("search.migrations.0007_learning")
 
 
 def rights() -> set[str]:
@@ -20,12 +21,14 @@ def rights() -> set[str]:
 def test_the_group_holds_what_a_curator_does_and_nothing_of_accounts() -> None:
     migration.grant(apps)
     judged_migration.grant(apps)
+    learning_migration.grant(apps)
     assert {"imagery.change_collection", "imagery.delete_scene", "imagery.change_ingestjob"} <= rights()
     assert {"search.view_query", "search.view_event", "imagery.view_encoder"} <= rights()
     assert not any(right.startswith(("accounts.", "auth.", "django_q.", "axes.")) for right in rights())
     writes = {right for right in rights() if right.startswith("search.") and not right.startswith("search.view_")}
     judged = {f"search.{what}_{model}" for model in judged_migration.RIGHTS for what in ("add", "change", "delete")}
-    assert writes and writes <= judged, "of the log nothing can be written"
+    excluded = {f"search.{what}_feedbackexclusion" for what in ("add", "delete")}
+    assert writes and writes <= judged | excluded, "of the log nothing can be written"
 
 
 def test_repeating_it_changes_nothing_and_brings_back_lost_rights() -> None:
@@ -41,6 +44,7 @@ def test_repeating_it_changes_nothing_and_brings_back_lost_rights() -> None:
 def test_the_permissions_are_named_as_django_names_them() -> None:
     migration.grant(apps)
     judged_migration.grant(apps)
-    judged = {("search", model): each for model, each in judged_migration.RIGHTS.items()}
+    learning_migration.grant(apps)
+    judged = {("search", model): each for model, each in {**judged_migration.RIGHTS, **learning_migration.RIGHTS}.items()}
     for (app, model), (title, _rights) in {**migration.RIGHTS, **judged}.items():
         assert apps.get_model(app, model)._meta.verbose_name_raw == title

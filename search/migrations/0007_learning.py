@@ -542,7 +542,6 @@ class Migration(migrations.Migration):
                         to="search.event",
                     ),
                 ),
-                ("centred", models.CharField(max_length=8)),
                 ("sketch", pgvector.django.bit.BitField(length=512)),
                 ("created_at", models.DateTimeField()),
                 (

@@ -11,8 +11,8 @@ SKETCH_BITS = 512
 class Vote(models.Model):
     """An event as others' rankings find it (``search.feedback.everybody``); it goes when its event goes.
 
-    ``sketch`` has the sides of ``SKETCH_BITS`` fixed hyperplanes on which the query lies, less the mean of the
-    encoder's texts ``centred``: queries whose sketches share most bits are similar (``search.feedback.sketches``).
+    ``sketch`` tells on which side of ``SKETCH_BITS`` fixed hyperplanes ``Query.asked`` lies: queries whose sketches
+    share most bits are similar (``search.feedback.sketches``).
     """
 
     event = models.OneToOneField("search.Event", on_delete=models.CASCADE, primary_key=True, related_name="vote")
@@ -20,7 +20,6 @@ class Vote(models.Model):
     scene = models.ForeignKey("imagery.Scene", on_delete=models.CASCADE, related_name="+")
     query = models.ForeignKey("search.Query", on_delete=models.CASCADE, related_name="+")
     encoder = models.ForeignKey("imagery.Encoder", on_delete=models.CASCADE, related_name="+")
-    centred = models.CharField(max_length=8)
     sketch = BitField(length=SKETCH_BITS)
     created_at = models.DateTimeField()
 

@@ -36,6 +36,16 @@ class Conflict(RsportalError):
     code = "conflict"
 
 
+class TooMany(RsportalError):
+    """Somebody does more of a thing than one person does in the time (HTTP 429, ``wait_seconds`` as Retry-After)."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
 class Unavailable(RsportalError):
     """A part of the portal cannot answer at present (HTTP 503)."""
 

@@ -6,9 +6,9 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 
-from rsportal.errors import Conflict, NotAllowed, RsportalError, Unavailable
+from rsportal.errors import Conflict, NotAllowed, RsportalError, TooMany, Unavailable
 
-_STATUS: dict[type[RsportalError], int] = {NotAllowed: 403, Conflict: 409, Unavailable: 503}
+_STATUS: dict[type[RsportalError], int] = {NotAllowed: 403, Conflict: 409, TooMany: 429, Unavailable: 503}
 _PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -53,7 +53,10 @@ class ExpectedErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, RsportalError):
             return None
-        return render(request, "errors/expected.html", {"error": exception}, status=http_status(exception))
+        response = render(request, "errors/expected.html", {"error": exception}, status=http_status(exception))
+        if isinstance(exception, TooMany):
+            response["Retry-After"] = str(exception.wait_seconds)
+        return response
 
 
 class PrivacyHeadersMiddleware:

@@ -262,6 +262,8 @@ CROSS_ENCODER_CHECKSUM = env.text("RSPORTAL_CROSS_ENCODER_CHECKSUM", "")  # Of i
 # --- Feedback -------------------------------------------------------------------------------
 # How long after a hit was shown its click, like or download still counts.
 FEEDBACK_TOKEN_DAYS = env.integer("RSPORTAL_FEEDBACK_TOKEN_DAYS", 30, minimum=1)
+# Clicks, likes and the like that one person may tell in a minute, on the page and over the API together.
+FEEDBACK_EVENTS_PER_MINUTE = env.integer("RSPORTAL_FEEDBACK_EVENTS_PER_MINUTE", 240, minimum=1)
 
 # --- API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -15,7 +15,7 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from rsportal.errors import RsportalError
+from rsportal.errors import RsportalError, TooMany
 from rsportal.middleware import http_status
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -126,6 +126,8 @@ def _of_expected(exc: RsportalError, instance: str) -> Response:
     status = http_status(exc)
     named: list[FieldError] = [{"field": exc.field, "code": exc.code, "detail": exc.message}] if exc.field else []
     headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if status == 503 else None
+    if isinstance(exc, TooMany):
+        headers = {"Retry-After": str(exc.wait_seconds)}
     return problem_response(
         status=status, code=exc.code, detail=exc.message, instance=instance, errors=named, headers=headers
     )

@@ -1,0 +1,31 @@
+"""Votes: what a person did, kept where the rankings of others find it (``search.feedback.everybody``)."""
+
+from typing import Final
+
+from search.feedback.sketches import sketch_of
+from search.models import Event, Impression, Query, Vote
+
+_VOTES: Final = {Event.Kind.LIKE, Event.Kind.DISLIKE, Event.Kind.DOWNLOAD, Event.Kind.CLICK}
+
+
+def vote_keep(*, event: Event, impression: Impression) -> Vote | None:
+    """Keep the vote that a new event on an impression is; None if it says nothing about similar queries.
+
+    That is so of a look that only adds to a click, and of searches that were kept before what was asked was kept.
+    """
+    if event.kind not in _VOTES:
+        return None
+    asked = Query.objects.filter(rankings=impression.ranking_id, asked__isnull=False, asked_under__isnull=False)
+    row = asked.values_list("pk", "asked", "asked_under_id").first()
+    if row is None:
+        return None
+    query_id, vector, encoder_id = row
+    return Vote.objects.create(
+        event=event,
+        user_id=event.user_id,
+        scene_id=impression.scene_id,
+        query_id=query_id,
+        encoder_id=encoder_id,
+        sketch=sketch_of(vector.to_numpy().astype("float32")),
+        created_at=event.created_at,
+    )

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from search.querysets_concepts import ConceptExampleQuerySet, ConceptQuerySet
+
 
 class Concept(models.Model):
     """A reusable query: words and examples with weights. It has no vector of its own.
@@ -33,6 +35,8 @@ class Concept(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
+    objects = ConceptQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("concept")
         verbose_name_plural = _("concepts")
@@ -51,6 +55,8 @@ class ConceptExample(models.Model):
     window = models.JSONField(null=True, blank=True)
     image = models.ForeignKey("search.QueryImage", on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     weight = models.FloatField(_("weight"), default=1.0)
+
+    objects = ConceptExampleQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("example")

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import numpy as np
+
 from search.feedback.sketches import sketch_of
 from search.models import Event, Impression, Query, Vote
 
@@ -26,6 +28,6 @@ def vote_keep(*, event: Event, impression: Impression) -> Vote | None:
         scene_id=impression.scene_id,
         query_id=query_id,
         encoder_id=encoder_id,
-        sketch=sketch_of(vector.to_numpy().astype("float32")),
+        sketch=sketch_of(np.asarray(vector, dtype=np.float32)),
         created_at=event.created_at,
     )

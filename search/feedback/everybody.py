@@ -1,0 +1,137 @@
+"""What other people did under similar queries, as one person's ranking may learn from it.
+
+Which of these votes count is decided where they are used (``search.ranking.gates``), on nothing but these rows. So a
+scene that the reader may not be shown must not be among them, and must not keep another row out: every bound below
+counts what is left after permission.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from numpy.typing import NDArray
+
+from imagery.models import Encoder, Scene
+from search.feedback.lessons import Deed, deeds_weighed, one_a_scene, scene_vectors
+from search.feedback.likeness import Likeness
+from search.feedback.sketches import bits_apart, sketch_of
+from search.models import Event
+from search.ranking.evidence import Votes
+from search.ranking.query import Vector
+
+if TYPE_CHECKING:
+    from imagery.querysets import Viewer
+
+COUNTED_FOR: Final = timedelta(days=180)
+"""After which an event, worth a sixty-fourth by then, is not looked at any more."""
+MOST_OF_ONE: Final = 50
+"""Events of one person under similar queries, newest first: nobody's many push out the few of others."""
+MOST_EVENTS: Final = 1_000
+"""Events of all persons; everybody's newest first, then everybody's second newest, and so on."""
+
+# OFFSET 0 keeps the permission a look at each scene that was voted for (as in ``search.feedback.deeds``).
+_SEEN: Final = """
+near AS MATERIALIZED (
+    SELECT event_id, user_id, scene_id, query_id, created_at FROM search_vote
+    WHERE encoder_id = %s AND user_id <> %s AND created_at > statement_timestamp() - %s
+        AND (sketch <~> %s::bit(512)) <= %s
+),
+seen AS (
+    SELECT near.*, row_number() OVER (PARTITION BY near.user_id ORDER BY near.created_at DESC, event_id DESC) AS turn
+    FROM near JOIN accounts_user AS person ON person.id = near.user_id AND person.is_active
+    WHERE NOT EXISTS (SELECT 1 FROM search_learningchoice AS choice WHERE choice.user_id = near.user_id AND NOT for_all)
+        AND NOT EXISTS (
+            SELECT 1 FROM search_feedbackexclusion AS excluded
+            WHERE excluded.user_id = near.user_id OR excluded.scene_id = near.scene_id
+        )
+        AND EXISTS (SELECT 1 FROM ({visible}) AS visible (id) WHERE visible.id = near.scene_id OFFSET 0)
+)
+"""
+_VOTES: Final = f"""
+WITH {_SEEN}, chosen AS (
+    SELECT * FROM seen WHERE turn <= %s ORDER BY turn, created_at DESC, event_id DESC LIMIT %s
+)
+SELECT event.id, event.kind, event.created_at, chosen.scene_id, impression.tile_id, impression.rank, dwell.seconds,
+    FALSE AS session, chosen.user_id
+FROM chosen
+JOIN search_query AS query ON query.id = chosen.query_id AND query.asked_under_id = %s
+JOIN search_event AS event ON event.id = chosen.event_id
+JOIN search_impression AS impression ON impression.id = event.impression_id
+LEFT JOIN search_event AS dwell ON event.kind = 'click' AND dwell.impression_id = impression.id AND dwell.kind = 'dwell'
+WHERE 1 - (query.asked <=> %s::halfvec) >= %s
+ORDER BY event.created_at DESC, event.id DESC
+"""
+
+
+def votes_for(*, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Likeness) -> Votes:
+    """Return what other people did under queries like the one that is ``asked`` (d,) (``search.feedback.likeness``).
+
+    One row per person and scene, of scenes that this person may be shown now; without people whose account is disabled,
+    who do not share what they do (``LearningChoice``) or are excluded, and without excluded scenes. The last word of
+    likes and dislikes counts. A row's vector is that of the part of the scene that most of the voters were shown. At
+    most three statements, one if nobody did anything.
+    """
+    nobody = Votes.none(encoder.dimension)
+    try:
+        scenes = Scene.objects.visible_to(user).findable().order_by().values("pk")
+        visible, permitted = scenes.query.sql_with_params()
+    except EmptyResultSet:  # A visitor, or a disabled account.
+        return nobody
+    found = _read(
+        _VOTES.format(visible=visible),
+        [
+            encoder.pk, user.pk, COUNTED_FOR, sketch_of(asked), bits_apart(likeness.similar), *permitted,
+            MOST_OF_ONE, MOST_EVENTS, encoder.pk, f"[{','.join(map(repr, asked.tolist()))}]", likeness.similar,
+        ],
+    )  # fmt: skip
+    kept = list(_one_a_person(found))
+    if not kept:
+        return nobody
+    vectors = scene_vectors(_where_shown([deed for _voter, deed in kept]), encoder)
+    kept = [(voter, deed) for voter, deed in kept if deed.scene_id in vectors]
+    if not kept:
+        return nobody
+    voters, deeds = zip(*kept, strict=True)
+    scene_ids: NDArray[np.object_] = np.empty(len(deeds), dtype=object)
+    scene_ids[:] = [deed.scene_id for deed in deeds]
+    return Votes(
+        vectors=np.stack([vectors[deed.scene_id] for deed in deeds]),
+        weights=np.array([deed.weight for deed in deeds]),
+        scene_ids=scene_ids,
+        deeds=tuple(deed.deed for deed in deeds),
+        sources=("",) * len(deeds),
+        voters=np.unique(np.array(voters), return_inverse=True)[1].astype(np.int64),
+    )
+
+
+def _read(statement: str, parameters: list[Any]) -> list[tuple[int, Deed]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchall()
+    deeds = deeds_weighed([Deed(*row[:-1]) for row in rows]) if rows else []
+    return [(row[-1], deed) for row, deed in zip(rows, deeds, strict=True)]
+
+
+def _one_a_person(newest_first: list[tuple[int, Deed]]) -> Iterator[tuple[int, Deed]]:
+    """One vote a person and scene; a scene that the person disliked last has none."""
+    by_voter: dict[int, list[Deed]] = {}
+    for voter, deed in newest_first:
+        by_voter.setdefault(voter, []).append(deed)
+    for voter, deeds in by_voter.items():
+        for deed in one_a_scene(deeds):
+            if deed.kind != Event.Kind.DISLIKE:
+                yield voter, deed
+
+
+def _where_shown(deeds: list[Deed]) -> list[Deed]:
+    """One deed a scene, with the tile that most of them were done on; of as many, the one with the lowest number."""
+    tiles: dict[Any, dict[int | None, list[Deed]]] = {}
+    for deed in deeds:
+        tiles.setdefault(deed.scene_id, {}).setdefault(deed.tile_id, []).append(deed)
+    return [
+        min(each.items(), key=lambda item: (item[0] is None, -len(item[1]), item[0] or 0))[1][0]
+        for each in tiles.values()
+    ]

@@ -19,6 +19,9 @@ from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
 from imagery.services.regions import encoder_gives_regions
 from search.candidates import candidates_find
+from search.feedback.evidence import evidence_for
+from search.feedback.likeness import asked_together
+from search.feedback.state import FeedbackState
 from search.models import QueryVector
 from search.places import places_look
 from search.query import SearchRequest
@@ -31,6 +34,7 @@ from search.ranking import (
     stage_settings,
     stages_usable,
 )
+from search.ranking.query import Vector
 from search.regions import candidate_regions
 from search.second_look import cross_encoder_problem, cross_encoder_spec, look_again
 from search.translation import SearchWords
@@ -68,7 +72,9 @@ class Answer:
     """What a request is answered with. ``parsed`` is how its words were understood (``search.understood``).
 
     ``took_ms`` has encode, retrieve, rank and total in milliseconds, and second_look if there was one. ``final`` is
-    False when that look ran out of time or could not be had: asked again, the order may be another.
+    False when that look ran out of time or could not be had: asked again, the order may be another. ``asked`` is what
+    later queries are compared with (``search.feedback.likeness``); ``learnt`` names the state of the person's own deeds
+    that could have a say (None: nobody asked for it).
     """
 
     encoder: Encoder
@@ -82,6 +88,8 @@ class Answer:
     estimated: bool
     route: str
     took_ms: dict[str, float]
+    asked: Vector
+    learnt: str | None = None
 
 
 def request_answer(
@@ -91,11 +99,13 @@ def request_answer(
     user: Viewer,
     limit: int = MOST_CANDIDATES,
     ranker: Ranker | None = None,
+    feedback: FeedbackState | None = None,
 ) -> Answer:
     """Answer a request with at most ``limit`` scenes that the person may see, under this encoder whatever its state.
 
-    ``ranker`` is the encoder's own (``ranker_of``) unless another is to be tried. Raises Unavailable when the encoder
-    cannot answer and InvalidInput for a language that it does not read.
+    ``ranker`` is the encoder's own (``ranker_of``) unless another is to be tried. ``feedback`` (the state the answer's
+    key was made in) lets what was learnt have a say: in searches of people, never where rankers are compared. Raises
+    Unavailable when the encoder cannot answer and InvalidInput for a language that it does not read.
     """
     begun = perf_counter()
     ranker = ranker or ranker_of(encoder)
@@ -107,8 +117,25 @@ def request_answer(
     retrieved_at = perf_counter()
     stage = settings.regions
     regions = candidate_regions(candidates=found, encoder=encoder, most=stage.tiles) if stage.active else None
+    learnt = None
+    if feedback is not None and settings.feedback.active:
+        learnt = evidence_for(
+            user=user,
+            encoder=encoder,
+            query=query,
+            geometry=ranker.geometry,
+            request=request,
+            state=feedback,
+            translation=understood.words.translation,
+        )
     ranked = candidates_rank(
-        candidates=found, query=query, settings=settings, geometry=ranker.geometry, limit=limit, regions=regions
+        candidates=found,
+        query=query,
+        settings=settings,
+        geometry=ranker.geometry,
+        limit=limit,
+        regions=regions,
+        evidence=learnt.evidence if learnt else None,
     )
     query = query_related(understood, encoder=encoder, windows=found.windows)
     placed = places_look(
@@ -140,6 +167,8 @@ def request_answer(
             **({} if look is None else {"second_look": _ms(looked_at - ranked_at)}),
             "total": _ms(looked_at - begun),
         },
+        asked=asked_together(query, ranker.geometry),
+        learnt=learnt.state if learnt else None,
     )
 
 

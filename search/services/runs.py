@@ -4,17 +4,22 @@ from time import perf_counter
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db.models import F
 
 from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
 from search.answer_key import answer_key, request_state
-from search.engine import MOST_CANDIDATES, Answer, request_answer
+from search.engine import MOST_CANDIDATES, request_answer
+from search.exploration.experiment import Experiment, experiment_of
+from search.exploration.shown import Shown, answer_swapped, answers_interleaved, trial_ranker
+from search.exploration.swaps import head_order
+from search.feedback.state import feedback_state
 from search.models import Query, QueryVector, Ranking, TranslatedText
 from search.query import SearchRequest
 from search.selectors import ranking_cached, ranking_get
 from search.services.log_writes import array_literal, log_atomic
+from search.services.ranking_copies import ranking_copy
 
 _MS: Final = 1_000.0
 
@@ -33,21 +38,36 @@ def search_run(
     begun = perf_counter()
     state = request_state(user, request)  # First of all: what changes from here on makes the key an old one.
     encoder = encoder_active()
-    key = answer_key(request=request, state=state, encoder=encoder, limit=limit)
+    feedback = feedback_state(user, request)
+    experiment, rival = trial_ranker(encoder, experiment_of(user=user, request=request, channel=channel))
+    personal = " ".join(part for part in (str(feedback), experiment.key) if part)
+    key = answer_key(request=request, state=state, encoder=encoder, limit=limit, personal=personal)
     known = ranking_cached(user, key, channel)
     if known is not None and known.own:
         return ranking_get(user, known.pk)
-    if known is not None and (taken := _take_over(known.pk, user, request, channel, begun)) is not None:
-        return taken
-    answer = request_answer(encoder=encoder, request=request, user=user, limit=limit)
+    if known is not None and rival is None:  # In a trial everybody's answer is drafted anew.
+        taken = _take_over(known.pk, experiment=experiment, user=user, request=request, channel=channel, begun=begun)
+        if taken is not None:
+            return taken
+    answer = request_answer(encoder=encoder, request=request, user=user, limit=limit, feedback=feedback)
     if not answer.searched and Encoder.objects.filter(pk=encoder.pk, state=Encoder.State.RETIRED).exists():
         # It was replaced and its vectors dropped since we read which one is active: ask the one that is now.
         return search_run(user=user, request=request, channel=channel, limit=limit)
-    return _store(answer, user=user, request=request, channel=channel, key=key if answer.final else "")
+    if rival is None:
+        shown = answer_swapped(answer, experiment)
+    else:
+        other = request_answer(
+            encoder=encoder, request=request, user=user, limit=limit, feedback=feedback, ranker=rival
+        )
+        shown = answers_interleaved(answer, other, experiment, limit=limit)
+    answer = shown.answer
+    # Something may have been said since the key was made.
+    kept = answer.final and answer.learnt in (None, feedback.own)
+    return _store(shown, user=user, request=request, channel=channel, key=key if kept else "")
 
 
-def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:
-    ranked, words = answer.ranked, answer.words
+def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:
+    answer, ranked, words = shown.answer, shown.answer.ranked, shown.answer.words
     with log_atomic():
         query = Query(
             user=user,
@@ -61,8 +81,10 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
             parsed=answer.parsed,
             channel=channel,
             vector=_vector_kept(answer.vector.pk),
+            asked=answer.asked.tolist(),
+            asked_under=answer.encoder,
         )
-        query.full_clean(exclude=["user", "vector", "translated"])
+        query.full_clean(exclude=["user", "vector", "translated", "asked_under"])
         query.save()
         arrays = {
             "scene_ids": ranked.scene_ids.tolist(),
@@ -76,6 +98,10 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
             ranker=answer.ranker.version,
             **{name: array_literal(values) for name, values in arrays.items()},
             reasons=ranked.reasons,
+            swapped_ranks=shown.swapped_ranks,
+            swap_share=shown.swap_share,
+            trial_id=shown.trial_id,
+            teams=shown.teams,
             searched=answer.searched,
             estimated=answer.estimated,
             route=answer.route,
@@ -87,25 +113,16 @@ def _store(answer: Answer, *, user: User, request: SearchRequest, channel: str, 
         return ranking
 
 
-# The arrays stay in the database. Nothing is inserted when the row was erased meanwhile.
-_COPIED: Final = (
-    "encoder_id", "ranker", "scene_ids", "tile_ids", "scores", "similarities", "reasons", "searched", "estimated",
-    "route", "cache_key", "computed_at",
-)  # fmt: skip
-_COPY: Final = f"""
-INSERT INTO search_ranking (
-    id, query_id, cut_to, dropped_ranks, swapped_ranks, swap_share, teams, took_ms, created_at, {", ".join(_COPIED)})
-SELECT gen_random_uuid(), %s, 0, '{{}}', '{{}}', 0, '{{}}',
-    jsonb_build_object('encode', 0, 'retrieve', 0, 'rank', 0, 'total', %s::float), statement_timestamp(),
-    {", ".join(_COPIED)}
-FROM search_ranking WHERE id = %s RETURNING id
-"""
-
-
-def _take_over(source_id: UUID, user: User, request: SearchRequest, channel: str, begun: float) -> Ranking | None:
-    """Store a known answer as this person's own; None if it was erased meanwhile."""
+def _take_over(
+    source_id: UUID, *, experiment: Experiment, user: User, request: SearchRequest, channel: str, begun: float
+) -> Ranking | None:
+    """Store a known answer as this person's own, with swaps of their own; None if it was erased meanwhile."""
     with log_atomic():
-        source = Query.objects.filter(rankings=source_id).first()
+        source = (
+            Query.objects.filter(rankings=source_id)
+            .annotate(swapped_ranks=F("rankings__swapped_ranks"), hits=F("rankings__scores__len"))
+            .first()
+        )
         if source is None:
             return None
         query = Query(
@@ -120,16 +137,24 @@ def _take_over(source_id: UUID, user: User, request: SearchRequest, channel: str
             parsed=source.parsed,
             channel=channel,
             vector=_vector_kept(source.vector_id),
+            asked=source.asked,
+            asked_under_id=source.asked_under_id,
         )
-        query.full_clean(exclude=["user", "vector", "translated"])
+        query.full_clean(exclude=["user", "vector", "translated", "asked_under"])
         query.save()
-        with connection.cursor() as cursor:
-            cursor.execute(_COPY, [query.pk, round(_MS * (perf_counter() - begun), 2), source_id])
-            row = cursor.fetchone()
-        if row is None:
+        swaps = experiment.swaps(source.hits or 0)
+        pk = ranking_copy(
+            source_id=source_id,
+            query_id=query.pk,
+            head=head_order(hits=source.hits or 0, was=source.swapped_ranks, wanted=swaps),
+            swapped_ranks=swaps,
+            swap_share=experiment.share,
+            total_ms=round(_MS * (perf_counter() - begun), 2),
+        )
+        if pk is None:
             query.delete()
             return None
-    return ranking_get(user, row[0])
+    return ranking_get(user, pk)
 
 
 def _vector_kept(pk: int | None) -> QueryVector | None:

@@ -1,0 +1,210 @@
+"""From what a person did to what their ranking learns: one lesson a scene, of this session or of their own past."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from imagery.models import Encoder
+from search.candidates.wire import packed, packed_read
+from search.exploration.propensity import propensity_of
+from search.feedback.deeds import STATE, deeds_of
+from search.feedback.likeness import Likeness
+from search.models import Event
+from search.query import SearchRequest
+from search.ranking.evidence import Lessons
+from search.ranking.query import Vector
+
+if TYPE_CHECKING:
+    from imagery.querysets import Viewer
+
+MOST_LESSONS: Final = 200
+HALF_LIFE: Final = timedelta(days=30)
+MOST_CORRECTED: Final = 3.0
+"""A deed far down the list counts for at most so many at the top (clipped inverse propensity: DESIGN 9.3)."""
+LONG_LOOK_SECONDS: Final = 30
+SHORT_LOOK_SECONDS: Final = 5
+_WORTH: Final = {Event.Kind.LIKE: 1.0, Event.Kind.DISLIKE: 1.0, Event.Kind.DOWNLOAD: 0.8, Event.Kind.CLICK: 0.4}
+_LONG_LOOK: Final = 0.6
+_SHORT_LOOK: Final = 0.1
+_JUDGEMENTS: Final = (Event.Kind.LIKE, Event.Kind.DISLIKE)
+
+# A query under another encoder has no vector that could be compared; the same words are the same question all the same.
+_LIKE_THIS: Final = f"""
+WITH deeds AS MATERIALIZED ({{deeds}}), asked AS (SELECT %s::halfvec AS vector),
+alike AS (
+    SELECT query.id, CASE WHEN query.asked_under_id = %s THEN 1 - (query.asked <=> asked.vector)
+        WHEN query.text = %s AND query.translation = %s AND query.examples = '[]' AND %s THEN 1 END AS likeness
+    FROM search_query AS query, asked WHERE query.id IN (SELECT query_id FROM deeds)
+)
+SELECT state.state, deed.* FROM ({STATE}) AS state LEFT JOIN (
+    SELECT deeds.id, deeds.kind, deeds.created_at, deeds.scene_id, deeds.tile_id, deeds.rank, deeds.seconds,
+        deeds.fresh AND alike.likeness >= %s AS session
+    FROM deeds JOIN alike ON alike.id = deeds.query_id WHERE alike.likeness >= %s
+) AS deed ON TRUE ORDER BY deed.created_at DESC, deed.id DESC
+"""
+_TILES: Final = """
+SELECT tile.id AS tile_id, tile.scene_id, tile.level, tile.x, tile.y, tile.width, tile.height,
+    0::float8 AS distance, embedding.vector
+FROM imagery_embedding AS embedding JOIN imagery_tile AS tile ON tile.id = embedding.tile_id
+WHERE embedding.encoder_id = {encoder} AND (tile.id = ANY('{{{tiles}}}'::bigint[]) {whole})
+"""
+_WHOLE: Final = "OR tile.level = 0 AND tile.scene_id = ANY('{{{scenes}}}'::uuid[])"
+
+
+@dataclass(frozen=True)
+class OwnLessons:
+    """What a person's own deeds say about one query, and the ``state`` of all their deeds it was read in."""
+
+    session: Lessons
+    own: Lessons
+    disliked: Lessons
+    state: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing that was done. ``weight`` is what it counts for, ``deed`` what it is called."""
+
+    id: int
+    kind: str
+    at: datetime
+    scene_id: UUID
+    tile_id: int | None
+    rank: int
+    seconds: int | None
+    session: bool
+    weight: float = 0.0
+
+    @property
+    def deed(self) -> str:
+        """What is told of it: a long look is more than a click."""
+        return "dwell" if self.kind == Event.Kind.CLICK and self._looked_long else self.kind
+
+    @property
+    def worth(self) -> float:
+        """What it counts for before rank and age."""
+        if self.kind != Event.Kind.CLICK or self.seconds is None:
+            return _WORTH[Event.Kind(self.kind)]
+        if self._looked_long:
+            return _LONG_LOOK
+        return _SHORT_LOOK if self.seconds < SHORT_LOOK_SECONDS else _WORTH[Event.Kind.CLICK]
+
+    @property
+    def _looked_long(self) -> bool:
+        return self.seconds is not None and self.seconds >= LONG_LOOK_SECONDS
+
+
+def lessons_find(
+    *, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Likeness, request: SearchRequest, translation: str
+) -> OwnLessons:
+    """Return what this person did under queries like the one that is ``asked`` (d,), scene by scene.
+
+    A weight is worth * min(1 / propensity of the rank, 3) * 2 ** (-age / 30 days); the worth is 1 for a like, .8 for a
+    download, .4 for opening (.6 after half a minute's look, .1 after less than five seconds'), and of several deeds on
+    a scene the one of most weight counts. The last word of likes and dislikes on a scene counts; a scene disliked last
+    teaches nothing else. Sources are the ids of the events (``search.feedback.told`` makes sentences of them). At most
+    three statements, two if nothing was found.
+    """
+    nothing = Lessons.none(encoder.dimension)
+    deeds = deeds_of(user)
+    if deeds is None:
+        return OwnLessons(nothing, nothing, nothing, "")
+    state, found = _read(
+        _LIKE_THIS.format(deeds=deeds.sql),
+        [
+            *deeds.parameters,
+            f"[{','.join(map(repr, asked.tolist()))}]",
+            encoder.pk,
+            request.text,
+            translation,
+            not request.examples,
+            likeness.same,
+            likeness.similar,
+        ],
+    )
+    if not found:
+        return OwnLessons(nothing, nothing, nothing, state)
+    best = one_a_scene(deeds_weighed(found))
+    vectors = scene_vectors(best, encoder)
+    groups: dict[str, list[Deed]] = {"session": [], "own": [], "disliked": []}
+    for deed in best:
+        if deed.scene_id in vectors:
+            group = "disliked" if deed.kind == Event.Kind.DISLIKE else "session" if deed.session else "own"
+            groups[group].append(deed)
+    return OwnLessons(
+        **{name: _lessons(group, vectors, encoder.dimension) for name, group in groups.items()}, state=state
+    )
+
+
+def _read(statement: str, parameters: list[Any]) -> tuple[str, list[Deed]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchall()
+    return rows[0][0] or "", [Deed(*row[1:]) for row in rows if row[1] is not None]
+
+
+def deeds_weighed(deeds: list[Deed]) -> list[Deed]:
+    """Return deeds with what they count for now; one statement (the propensities)."""
+    now = timezone.now()
+    corrected = np.minimum(1.0 / propensity_of([deed.rank for deed in deeds]), MOST_CORRECTED).tolist()
+    return [
+        Deed(**{**deed.__dict__, "weight": deed.worth * times * 0.5 ** (max(now - deed.at, timedelta()) / HALF_LIFE)})
+        for deed, times in zip(deeds, corrected, strict=True)
+    ]
+
+
+def one_a_scene(newest_first: Iterable[Deed]) -> list[Deed]:
+    """Return the lesson of each scene, newest scenes first, not more than 200 (``lessons_find`` has the rule)."""
+    by_scene: dict[UUID, list[Deed]] = {}
+    for deed in newest_first:
+        by_scene.setdefault(deed.scene_id, []).append(deed)
+    best = []
+    for deeds in by_scene.values():
+        last_word = next((deed for deed in deeds if deed.kind in _JUDGEMENTS), None)
+        if last_word is not None and last_word.kind == Event.Kind.DISLIKE:
+            best.append(last_word)
+        else:
+            best.append(max((deed for deed in deeds if deed.kind != Event.Kind.DISLIKE), key=lambda deed: deed.weight))
+    return best[:MOST_LESSONS]
+
+
+def scene_vectors(deeds: list[Deed], encoder: Encoder) -> dict[UUID, Vector]:
+    """Return the vector (d,) of the part that was shown of each scene, else of the whole scene; one deed a scene."""
+    tiles = {deed.tile_id for deed in deeds if deed.tile_id is not None}
+    scenes = [str(deed.scene_id) for deed in deeds if deed.tile_id is None]
+    statement = _TILES.format(
+        encoder=encoder.pk,
+        tiles=",".join(map(str, sorted(tiles))),
+        whole=_WHOLE.format(scenes=",".join(scenes)) if scenes else "",
+    )
+    rows, _extra = packed_read(packed(statement), dimension=encoder.dimension)
+    wanted = {deed.scene_id: deed.tile_id for deed in deeds}
+    levels = rows.windows[:, 0].tolist()
+    return {
+        scene: vector
+        for scene, tile, level, vector in zip(
+            rows.scene_ids.tolist(), rows.tile_ids.tolist(), levels, rows.vectors, strict=True
+        )
+        if wanted[scene] == tile or (wanted[scene] is None and level == 0)
+    }
+
+
+def _lessons(deeds: list[Deed], vectors: dict[UUID, Vector], dimension: int) -> Lessons:
+    if not deeds:
+        return Lessons.none(dimension)
+    scene_ids: NDArray[np.object_] = np.empty(len(deeds), dtype=object)
+    scene_ids[:] = [deed.scene_id for deed in deeds]
+    return Lessons(
+        vectors=np.stack([vectors[deed.scene_id] for deed in deeds]),
+        weights=np.array([deed.weight for deed in deeds]),
+        scene_ids=scene_ids,
+        deeds=tuple(deed.deed for deed in deeds),
+        sources=tuple(str(deed.id) for deed in deeds),
+    )

@@ -1,32 +1,73 @@
-"""Reads of the feedback log that a page shows: what this person already said about a hit."""
+"""What a person already said about the hits of a question, as a page shows it.
 
-from collections.abc import Iterable
+A question is asked again whenever its hits are judged, and each answer is a ranking of its own. What was said belongs
+to the question: the words and the examples, whatever the filters.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
+from imagery.models import Scene
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
-from search.models import Event, Impression, Ranking
-from search.tokens import token_read
+from search.models import Event, Impression, Query, Ranking
+from search.tokens import token_issue, token_read
 
 _JUDGEMENTS: Final = (Event.Kind.LIKE, Event.Kind.DISLIKE)
+_MOST: Final = 1_000  # judgements of one question that are looked at, newest first
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A like or dislike. ``impression_id`` is the showing it was said of, by which it is changed or taken back."""
+
+    scene_id: UUID
+    title: str
+    kind: str
+    impression_id: int
+    at: datetime
+
+    def token(self, user: User) -> str:
+        """Return the signed token that changes this judgement."""
+        return token_issue(impression_id=self.impression_id, user_id=user.pk)
 
 
 @dataclass(frozen=True)
 class ShownHit:
-    """A hit as it was shown: its rank, the query and ranking it answered, and ``like``, ``dislike`` or nothing."""
+    """A hit as it was shown: its rank, the query and ranking it answered, and ``like``, ``dislike`` or nothing.
+
+    ``token`` is the one to judge it by.
+    """
 
     rank: int
     ranking: Ranking
     judged: str
+    token: str
 
 
-def judgements_get(*, user: User, ranking: Ranking, ranks: Iterable[int]) -> dict[int, str]:
-    """Return ``like`` or ``dislike`` by rank for the hits of a ranking that this person judged."""
-    events = Event.objects.visible_to(user).filter(
-        impression__ranking=ranking, impression__rank__in=list(ranks), kind__in=_JUDGEMENTS
+def question_judgements(*, user: User, query: Query) -> dict[UUID, Judgement]:
+    """Return the latest judgement of each scene under the same question of this person, newest first.
+
+    Without scenes that are hidden from them by now. One statement.
+    """
+    rows = Event.objects.visible_to(user).filter(
+        kind__in=_JUDGEMENTS,
+        impression__ranking__query__user=user,
+        impression__ranking__query__text=query.text,
+        impression__ranking__query__translation=query.translation,
+        impression__ranking__query__examples=query.examples,
+        impression__scene__in=Scene.objects.visible_to(user).findable(),
     )
-    return dict(events.order_by().values_list("impression__rank", "kind"))
+    values = rows.order_by("-created_at", "-pk").values_list(
+        "impression__scene_id", "impression__scene__title", "kind", "impression_id", "created_at"
+    )
+    found: dict[UUID, Judgement] = {}
+    for row in values[:_MOST]:
+        found.setdefault(row[0], Judgement(*row))
+    return found
 
 
 def shown_hit_get(*, user: User, token: str) -> ShownHit | None:
@@ -41,5 +82,17 @@ def shown_hit_get(*, user: User, token: str) -> ShownHit | None:
     )
     if impression is None:
         return None
-    judged = Event.objects.filter(impression=impression, kind__in=_JUDGEMENTS).values_list("kind", flat=True).first()
-    return ShownHit(rank=impression.rank, ranking=impression.ranking, judged=judged or "")
+    ranking = impression.ranking
+    judged = question_judgements(user=user, query=ranking.query).get(impression.scene_id)
+    return ShownHit(
+        rank=impression.rank,
+        ranking=ranking,
+        judged=judged.kind if judged else "",
+        token=judged.token(user) if judged else token,
+    )
+
+
+def judged_counts(judgements: Mapping[UUID, Judgement]) -> tuple[int, int]:
+    """Return (likes, dislikes)."""
+    likes = sum(each.kind == Event.Kind.LIKE for each in judgements.values())
+    return likes, len(judgements) - likes

@@ -79,8 +79,11 @@ def _skipped() -> dict[str, str]:
 
 def _places(reason: Mapping[str, Any], stage: str) -> str:
     moved = reason.get(f"{stage}.places")
-    if not isinstance(moved, int) or not moved:
-        return ""
+    return places_moved(moved) if isinstance(moved, int) and moved else ""
+
+
+def places_moved(moved: int) -> str:
+    """Return "3 places up", or down for a negative number."""
     if moved > 0:
         return ngettext("%(count)d place up", "%(count)d places up", moved) % {"count": moved}
     return ngettext("%(count)d place down", "%(count)d places down", -moved) % {"count": -moved}

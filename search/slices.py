@@ -29,6 +29,12 @@ FROM search_ranking WHERE id = %(id)s
 """
 
 
+_PLACES = """
+SELECT ranked.scene, ranked.rank FROM search_ranking, unnest(scene_ids) WITH ORDINALITY AS ranked (scene, rank)
+WHERE search_ranking.id = %s AND ranked.scene = ANY(%s)
+"""
+
+
 @dataclass(frozen=True)
 class Ranked:
     """What stands at a rank: the scene, its tile that won, and what the stages said of it."""
@@ -73,3 +79,10 @@ def ranked_at(ranking: Ranking, ranks: Sequence[int]) -> dict[int, Ranked]:
         for rank in ranks
         if rank - first < len(scene_ids)
     }
+
+
+def ranks_of(ranking: Ranking, scene_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the rank (1 is the best) of those of these scenes that a stored ranking has."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACES, [ranking.pk, list(scene_ids)])
+        return dict(cursor.fetchall())

@@ -1,12 +1,14 @@
 """The search page and what people do with its hits."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from imagery.models import Collection
 from imagery.selectors_archive import ArchiveState, archive_state
@@ -15,22 +17,26 @@ from rsportal.web import is_htmx, next_url, request_user
 from search.chips import chips_shown
 from search.examples import example_queries
 from search.forms import SearchForm
-from search.judgements import judgements_get
+from search.judgements import question_judgements
 from search.models import Ranking
 from search.rail import rail_groups
 from search.selectors import archive_progress, coverage_spots, ranking_get
-from search.services import SearchPage, event_record, event_withdraw, ranking_page, search_run
+from search.services import PAGE_SIZE, SearchPage, event_record, event_withdraw, ranking_page, search_run
+from search.taught import ranking_before, rows_shown, taught_shown
 from search.translation import languages_read
 
-_WITHDRAWALS = {"unlike": "like", "undislike": "dislike"}
+_WITHDRAWALS: Final = {"unlike": "like", "undislike": "dislike"}
+_MOST_PAGES: Final = 10  # shown at once, when an answer is ranked anew that somebody scrolled far down
 
 
 @require_safe
+@vary_on_headers("HX-Request", "HX-Target")  # Else going back could show a part of the page as all of it.
 def home(request: HttpRequest) -> HttpResponse:
     """The box, and the answer when something was asked (``?q= &translation= &collection= &start= &end=``).
 
     Later pages are cut from the stored ranking (``&ranking=&page=``), so that they neither repeat nor drop a hit. In
-    an address that somebody else sent, the ranking is theirs: the words are then asked anew.
+    an address that somebody else sent, the ranking is theirs: the words are then asked anew. When hits were judged,
+    ``&was=`` is the ranking that was on the screen, to say what moved, and ``&upto=`` how many pages of it were.
     """
     form = SearchForm.read(request.GET)
     context: dict[str, Any] = {"form": form, "unavailable": ""}
@@ -47,8 +53,10 @@ def home(request: HttpRequest) -> HttpResponse:
             context["unavailable"], shown, status = error.message, None, 503
         if shown is not None:
             context.update(_answer_context(request, form, shown))
-            if is_htmx(request) and request.headers.get("HX-Target") != "results":  # Changed chips want the page anew.
-                return render(request, "search/_hits.html", context)
+            if is_htmx(request):
+                if request.headers.get("HX-Target") != "results":  # The next page.
+                    return render(request, "search/_hits.html", context)
+                return render(request, "search/_results.html", {**context, **_progress_context(request)})
     context.update(_frame_context(request, form))
     return render(request, "search/home.html", context, status=400 if form.errors else status)
 
@@ -91,7 +99,12 @@ def _answer(request: HttpRequest, form: SearchForm) -> SearchPage | None:
         if asked is None:
             return None
         ranking = search_run(user=user, request=asked)
-    return ranking_page(user=user, ranking=ranking, page=_page_number(request))
+    page, several = _page_number(request, "page"), min(_page_number(request, "upto"), _MOST_PAGES)
+    if page > 1 or several == 1:
+        return ranking_page(user=user, ranking=ranking, page=page)
+    shown = ranking_page(user=user, ranking=ranking, size=several * PAGE_SIZE)
+    pages = max(1, -(-shown.total // PAGE_SIZE))
+    return replace(shown, page=min(several, pages), pages=pages)
 
 
 def _stored_ranking(request: HttpRequest) -> Ranking | None:
@@ -105,21 +118,35 @@ def _stored_ranking(request: HttpRequest) -> Ranking | None:
         return None
 
 
-def _page_number(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
+def _page_number(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "1")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
 def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -> dict[str, Any]:
-    ranking_id = shown.ranking.pk
-    judgements = judgements_get(user=request_user(request), ranking=shown.ranking, ranks=[h.rank for h in shown.hits])
+    user, ranking = request_user(request), shown.ranking
+    judgements = question_judgements(user=user, query=ranking.query)
+    before = ranking_before(user, ranking, request.GET.get("was", ""))
+    rows = rows_shown(user=user, hits=shown.hits, judgements=judgements, before=before)
     home_url = reverse("search:home")
-    more = f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page + 1)}" if shown.page < shown.pages else ""
+    more = f"{home_url}?{form.querystring(ranking=ranking.pk, page=shown.page + 1)}" if shown.page < shown.pages else ""
+    back, forth = replace(form, history=""), replace(form, history="off")
     return {
         "answer": shown,
-        "chips": chips_shown(form=form, parsed=shown.ranking.query.parsed),
-        "hits": [(hit, judgements.get(hit.rank, "")) for hit in shown.hits],
-        "here": f"{home_url}?{form.querystring(ranking=ranking_id, page=shown.page)}",
+        "first_page": shown.page == 1 or (shown.hits and shown.hits[0].rank == 1),
+        "chips": chips_shown(form=form, parsed=ranking.query.parsed),
+        "hits": rows,
+        "taught": taught_shown(
+            user=user,
+            shown=shown,
+            rows=rows,
+            judgements=judgements,
+            compared=before is not None,
+            kept=request.GET.get("ranking", "") == str(ranking.pk),
+        ),
+        "anew": f"{home_url}?{form.querystring(was=ranking.pk, upto=shown.page if shown.page > 1 else '')}",
+        "with_history": f"{home_url}?{back.querystring(was=ranking.pk)}",
+        "without_history": f"{home_url}?{forth.querystring(was=ranking.pk)}",
         "more": more,
     }
 

@@ -232,23 +232,6 @@ def test_private_scenes_of_others_are_neither_found_nor_counted(user, collection
     assert "map__spot" not in page(client, "/")
 
 
-def test_judging_without_javascript_comes_back_to_the_hit(user, collection):
-    know_query("a harbour")
-    make_scene(collection)
-    client = client_of(user)
-    html = page(client, "/?q=a+harbour")
-    token = found(r'name="token"\s+value="([^"]+)"', html)
-    back = found(r'name="next"\s+value="([^"]+#hit-1)"', html)
-    sent = {"token": token, "next": back}
-    assert client.post(reverse("search:event"), {**sent, "kind": "like"})["Location"] == back
-    assert 'value="unlike"' in page(client, back)
-    assert Query.objects.count() == 1, "coming back must not ask again"
-    client.post(reverse("search:event"), {**sent, "kind": "dislike"})
-    assert [event.kind for event in Event.objects.all()] == ["dislike"]
-    client.post(reverse("search:event"), {**sent, "kind": "undislike"})
-    assert not Event.objects.exists()
-
-
 def test_a_beacon_gets_204(user, collection):
     know_query("a harbour")
     make_scene(collection)

@@ -1,8 +1,10 @@
 // Likes and dislikes change in place; without this module each button is a plain form.
+// What is said leaves in the order in which it was said. Around each, the form tells `judge:sent` and `judge:answered`.
 
 import { csrfToken } from "./csrf.js";
 
 const OPPOSITE = { like: "dislike", dislike: "like" };
+let line = Promise.resolve();
 
 function eventsUrl() {
   return document.querySelector("[data-events-url]").dataset.eventsUrl;
@@ -21,6 +23,25 @@ export function sendClick(token) {
   navigator.sendBeacon(eventsUrl(), eventData(token, "click"));
 }
 
+async function post(token, kind) {
+  try {
+    const response = await fetch(eventsUrl(), { method: "POST", body: eventData(token, kind), keepalive: true });
+    return response.ok && !response.redirected;
+  } catch {
+    return false;
+  }
+}
+
+/** Say `kind` of the hit of `token` after all that was said before; return whether the server recorded it. */
+export async function say(token, kind) {
+  document.dispatchEvent(new CustomEvent("judge:sent"));
+  const sent = line.then(() => post(token, kind));
+  line = sent;
+  const recorded = await sent;
+  document.dispatchEvent(new CustomEvent("judge:answered", { detail: { recorded } }));
+  return recorded;
+}
+
 function show(button, pressed) {
   button.setAttribute("aria-pressed", String(pressed));
   button.value = pressed ? `un${button.dataset.kind}` : button.dataset.kind;
@@ -34,23 +55,11 @@ export async function judge(form, kind) {
   const sent = button.value;
   show(button, !before[0]);
   show(other, false);
-  let recorded = false;
-  try {
-    const response = await fetch(eventsUrl(), {
-      method: "POST",
-      body: eventData(form.elements.token.value, sent),
-      keepalive: true,
-    });
-    recorded = response.ok && !response.redirected;
-  } catch {
-    recorded = false;
-  }
-  if (!recorded) {
-    show(button, before[0]);
-    show(other, before[1]);
-    button.classList.add("judge__button--lost");
-    setTimeout(() => button.classList.remove("judge__button--lost"), 1500);
-  }
+  if (await say(form.elements.token.value, sent)) return;
+  show(button, before[0]);
+  show(other, before[1]);
+  button.classList.add("judge__button--lost");
+  setTimeout(() => button.classList.remove("judge__button--lost"), 1500);
 }
 
 document.addEventListener("submit", (event) => {

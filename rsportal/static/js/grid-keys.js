@@ -1,4 +1,5 @@
-// Moving between hits with the keyboard: / box, arrows, Enter (the link's own), + - judge, ? shows the keys.
+// Moving between hits with the keyboard: / box, arrows, Enter (the link's own), + - judge, u takes the last one back,
+// ? shows the keys.
 
 import { judge } from "./feedback.js";
 
@@ -72,10 +73,19 @@ document.addEventListener("keydown", (event) => {
     if (!form) return;
     event.preventDefault();
     judge(form, event.key === "-" ? "dislike" : "like");
+  } else if (event.key === "u") {
+    document.getElementById("undo")?.click();
   }
 });
 
-for (const button of document.querySelectorAll("[data-show-keys]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => dialog.showModal());
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-show-keys]")) dialog.showModal();
+});
+
+// The answer, and its button, come anew with every ranking.
+function showKeysButton() {
+  for (const button of document.querySelectorAll("[data-show-keys]")) button.hidden = false;
 }
+
+showKeysButton();
+document.addEventListener("htmx:afterSwap", showKeysButton);

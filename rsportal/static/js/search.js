@@ -2,11 +2,19 @@
 
 import { sendClick } from "./feedback.js";
 import "./grid-keys.js";
+import "./rerank.js";
 
 const form = document.querySelector("[data-ask]");
 const page = document.querySelector(".search");
 const rail = document.querySelector("[data-rail]");
 const WIDE = matchMedia("(min-width: 48.01rem)");
+
+// What the answer was compared with is no part of the permalink.
+const address = new URL(location.href);
+if (address.searchParams.has("was")) {
+  for (const name of ["was", "upto"]) address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}
 
 function openRailWhenWide() {
   if (WIDE.matches) rail.open = true;

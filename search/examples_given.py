@@ -74,21 +74,24 @@ def example_of(kept: Mapping[str, Any]) -> ExampleGiven:
     return ExampleGiven(str(kept["kind"]), UUID(str(kept["id"])), window, float(kept["weight"]))
 
 
-def examples_parse(given: Iterable[str | Mapping[str, Any]]) -> tuple[ExampleGiven, ...]:
+def examples_parse(
+    given: Iterable[str | Mapping[str, Any]], *, most: int | None = MAX_EXAMPLES
+) -> tuple[ExampleGiven, ...]:
     """Check how examples are written, each as in an address or as ``as_json`` gives it; not whether they exist.
 
     One that comes twice is there once, in its first place with its last weight; those of weight 0 are left out. Raises
-    InvalidInput (field ``examples``) that names the example at fault, or says that there are more than 12.
+    InvalidInput (field ``examples``) that names the example at fault, or says that there are more than ``most`` (None:
+    any number).
     """
     found: dict[tuple[object, ...], ExampleGiven] = {}
     for number, each in enumerate(given, start=1):
         example = _written(each, number) if isinstance(each, str) else _told(each, number)
         found[example.thing] = example
     kept = tuple(example for example in found.values() if example.weight)
-    if len(kept) > MAX_EXAMPLES:
+    if most is not None and len(kept) > most:
         raise InvalidInput(
             _("The query has %(found)d examples; %(most)d is the most. Leave some out.")
-            % {"found": len(kept), "most": MAX_EXAMPLES},
+            % {"found": len(kept), "most": most},
             code="too_many_examples",
             field=FIELD,
         )

@@ -10,7 +10,8 @@ from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
 from search.answer_key import answer_key, request_state
-from search.engine import MOST_CANDIDATES, request_answer
+from search.engine import MOST_CANDIDATES, Answer, request_answer
+from search.example_vectors import examples_state
 from search.exploration.experiment import Experiment, experiment_of
 from search.exploration.shown import Shown, answer_swapped, answers_interleaved, trial_ranker
 from search.exploration.swaps import head_order
@@ -18,6 +19,7 @@ from search.feedback.state import feedback_state
 from search.models import Query, QueryVector, Ranking, TranslatedText
 from search.query import SearchRequest
 from search.selectors import ranking_cached, ranking_get
+from search.services.entries import entry_going_on
 from search.services.log_writes import array_literal, log_atomic
 from search.services.ranking_copies import ranking_copy
 
@@ -40,7 +42,8 @@ def search_run(
     encoder = encoder_active()
     feedback = feedback_state(user, request)
     experiment, rival = trial_ranker(encoder, experiment_of(user=user, request=request, channel=channel))
-    personal = " ".join(part for part in (str(feedback), experiment.key) if part)
+    examples = examples_state(user=user, examples=request.examples)
+    personal = " ".join(part for part in (str(feedback), experiment.key, examples) if part)
     key = answer_key(request=request, state=state, encoder=encoder, limit=limit, personal=personal)
     known = ranking_cached(user, key, channel)
     if known is not None and known.own:
@@ -67,25 +70,12 @@ def search_run(
 
 
 def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:
-    answer, ranked, words = shown.answer, shown.answer.ranked, shown.answer.words
+    answer, ranked = shown.answer, shown.answer.ranked
     with log_atomic():
-        query = Query(
-            user=user,
-            text=request.text,
-            translation=words.translation,
-            untranslated=list(words.untranslated),
-            translated=_translation_kept(words.row.pk if words.row else None),
-            filters=request.filters(),
-            examples=[example.as_json() for example in request.examples],
-            without_history=not request.history,
-            parsed=answer.parsed,
-            channel=channel,
-            vector=_vector_kept(answer.vector.pk),
-            asked=answer.asked.tolist(),
-            asked_under=answer.encoder,
-        )
-        query.full_clean(exclude=["user", "vector", "translated", "asked_under"])
-        query.save()
+        # Whoever judges hits asks again and again: that is one entry of their history.
+        query = entry_going_on(user=user, request=request, channel=channel, answer=answer) if answer.learnt else None
+        if query is None:
+            query = _entry(answer, user=user, request=request, channel=channel)
         arrays = {
             "scene_ids": ranked.scene_ids.tolist(),
             "tile_ids": ranked.tile_ids.tolist(),
@@ -111,6 +101,28 @@ def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, ke
         for name, values in arrays.items():
             setattr(ranking, name, values)
         return ranking
+
+
+def _entry(answer: Answer, *, user: User, request: SearchRequest, channel: str) -> Query:
+    words = answer.words
+    query = Query(
+        user=user,
+        text=request.text,
+        translation=words.translation,
+        untranslated=list(words.untranslated),
+        translated=_translation_kept(words.row.pk if words.row else None),
+        filters=request.filters(),
+        examples=[example.as_json() for example in request.examples],
+        without_history=not request.history,
+        parsed=answer.parsed,
+        channel=channel,
+        vector=_vector_kept(answer.vector.pk if answer.vector else None),
+        asked=answer.asked.tolist(),
+        asked_under=answer.encoder,
+    )
+    query.full_clean(exclude=["user", "vector", "translated", "asked_under"])
+    query.save()
+    return query
 
 
 def _take_over(

@@ -180,3 +180,20 @@ def test_the_query_keeps_what_was_asked_together(harbours, ada):
     for query in (first, second):
         assert query.asked_under_id == harbours.encoder.pk
         assert list(query.asked) == [1, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_judging_hits_makes_no_further_entries_of_the_history(harbours, ada, settings):
+    do(ada, "like", harbours.cranes[3])
+    first = ask(ada)
+    for scene in harbours.boats[:2]:
+        do(ada, "like", scene)
+    last = ask(ada)
+    assert last.pk != first.pk
+    assert Query.objects.filter(user=ada).count() == 1
+    ask(ada, "pier")
+    ask(ada, history=False)
+    ask(ada, collections=["coast"])
+    assert Query.objects.filter(user=ada).count() == 4
+    settings.SEARCH_REUSE_MINUTES = 0
+    ask(ada)
+    assert Query.objects.filter(user=ada).count() == 5

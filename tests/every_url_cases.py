@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from imagery.models import Collection, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
-from search.models import Event, Impression, JudgedQuery, JudgedSet, Query, Ranking, RankingRun
+from search.models import Concept, Event, Impression, JudgedQuery, JudgedSet, Query, Ranking, RankingRun
 from tests.world import SHARED_TEXT, Holding
 
 
@@ -87,6 +87,10 @@ def scene_args(h: Holding) -> list[Any]:
     return [h.scene_id]
 
 
+def concept_args(h: Holding) -> list[Any]:
+    return [h.concept_id]
+
+
 def slug_args(h: Holding) -> list[Any]:
     return [h.slug]
 
@@ -95,6 +99,8 @@ def both(*makes: Make) -> Make:
     return lambda h: [ask for make in makes for ask in make(h)]
 
 
+OWN_CONCEPT = "made by whoever asks"
+"""Name of a concept that the walk makes for the person it asks as."""
 _COLLECTION_FORM = {"title": "Taken over", "visibility": "all_users", "license": "", "description": ""}
 
 
@@ -151,6 +157,26 @@ CASES: dict[str, Make] = {
     "search:history_erase": page(
         "search:history_erase", query=lambda h: {"query": h.query_id}, post=lambda h: {"query": h.query_id}
     ),
+    # concepts
+    "search:concepts": both(
+        page("search:concepts"),
+        page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "ranking": str(h.ranking_id)}),
+        page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "like": f"scene:{h.scene_id}"}),
+        page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "into": str(h.concept_id)}),
+    ),
+    "search:concept_new": both(
+        page("search:concept_new"),
+        page("search:concept_new", query=lambda h: {"ranking": str(h.ranking_id)}),
+    ),
+    "search:concept": page("search:concept", args=concept_args, post={"name": "taken over"}),
+    "search:concept_examples": page(
+        "search:concept_examples", args=concept_args, get=False, post=lambda h: {"like": f"scene:{h.scene_id}*-2"}
+    ),
+    "search:concept_sharing": page(
+        "search:concept_sharing", args=concept_args, get=False, post=lambda h: {"collection": ""}
+    ),
+    "search:concept_delete": page("search:concept_delete", args=concept_args, post={}),
+    "search:concept_picture": page("search:concept_picture", args=lambda h: [h.concept_id, h.picture_id]),
     # catalogue
     "imagery:scene": page("imagery:scene", args=scene_args),
     "imagery:scene_delete": page("imagery:scene_delete", args=scene_args, post={}),
@@ -206,6 +232,11 @@ CASES: dict[str, Make] = {
     ),
     "api:events": api("events", post=event_data, delete=event_data),
     "api:history": api("history"),
+    "api:concept-list": both(
+        api("concept-list", post=lambda h: {"name": OWN_CONCEPT, "ranking": str(h.ranking_id)}),
+        api("concept-list", post=lambda h: {"name": OWN_CONCEPT, "text": "x", "collection": h.slug}),
+    ),
+    "api:concept-detail": api("concept-detail", args=concept_args, patch={"name": "taken over"}, delete={}),
     # administration
     "admin:index": page("admin:index"),
     "admin:login": page("admin:login"),
@@ -271,6 +302,7 @@ _ADMIN_KEYS: dict[type[Model], Callable[[Holding], Any]] = {
     JudgedSet: lambda h: h.judged_set_id,
     JudgedQuery: lambda h: h.judged_query_id,
     RankingRun: lambda h: h.run_id,
+    Concept: lambda h: h.concept_id,
     User: lambda h: h.owner_id,
     ApiToken: lambda h: h.token_key,
 }

@@ -14,8 +14,17 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from imagery.models import Collection, CollectionMember, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
-from search.models import Event, JudgedQuery, JudgedSet, Query, RankingRun, RelevanceJudgement
-from tests.every_url_cases import CASES, Ask, Make, admin_case
+from search.models import (
+    Concept,
+    ConceptExample,
+    Event,
+    JudgedQuery,
+    JudgedSet,
+    Query,
+    RankingRun,
+    RelevanceJudgement,
+)
+from tests.every_url_cases import CASES, OWN_CONCEPT, Ask, Make, admin_case
 from tests.factories import picture
 from tests.world import GHOST, SHARED_TEXT, Holding, World, make_world
 
@@ -70,6 +79,8 @@ def snapshot() -> list[Any]:
         list(JudgedQuery.objects.order_by("pk").values("pk", "text")),
         list(RelevanceJudgement.objects.order_by("pk").values("pk", "grade")),
         list(RankingRun.objects.order_by("pk").values("pk")),
+        list(Concept.objects.exclude(name=OWN_CONCEPT).order_by("pk").values("pk", "name", "collection")),
+        list(ConceptExample.objects.exclude(concept__name=OWN_CONCEPT).order_by("pk").values("pk", "weight")),
         list(ApiToken.objects.order_by("pk").values("pk")),
         list(Encoder.objects.order_by("pk").values("pk", "state")),
         list(User.objects.order_by("pk").values("pk", "username", "is_staff", "is_superuser")),

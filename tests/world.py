@@ -13,8 +13,10 @@ from imagery.models import Asset, IngestJob
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
+from search.examples_given import ExampleGiven
 from search.judged.measures import MEASURES, PRECISION_POINTS, RECALL_POINTS
-from search.models import Event, JudgedQuery, JudgedSet, RankingRun, RelevanceJudgement
+from search.models import Event, JudgedQuery, JudgedSet, QueryImage, RankingRun, RelevanceJudgement
+from search.services.concepts import concept_create
 from search.tokens import token_issue
 from tests.factories import know_query, make_collection, make_event, make_scene, make_user
 from tests.staff import make_curator
@@ -45,11 +47,21 @@ class Holding:
     judged_set_id: int
     judged_query_id: int
     run_id: int
+    concept_id: uuid.UUID
+    picture_id: uuid.UUID
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return what no one else may meet: the word and every unguessable key."""
-        keys = (self.scene_id, self.failed_id, self.waiting_id, self.batch, self.ranking_id)
+        keys = (
+            self.scene_id,
+            self.failed_id,
+            self.waiting_id,
+            self.batch,
+            self.ranking_id,
+            self.concept_id,
+            self.picture_id,
+        )
         return (self.word, *(str(key) for key in keys), self.content_hash)
 
 
@@ -72,6 +84,8 @@ GHOST = Holding(
     judged_set_id=2_000_000_000,
     judged_query_id=2_000_000_000,
     run_id=2_000_000_000,
+    concept_id=uuid.UUID(int=6),
+    picture_id=uuid.UUID(int=7),
 )
 """Keys of things that do not exist: what is hidden must answer like them."""
 
@@ -100,8 +114,8 @@ class World:
 def make_holding(
     owner: User, word: str, *, visibility: str = Visibility.PRIVATE, viewers: tuple[User, ...] = ()
 ) -> Holding:
-    """Give a person a collection with a scene (and its files), jobs, a search with a click, an API token, and a judged
-    query set with a judgement and a run."""
+    """Give a person a collection with a scene (and its files), jobs, a search with a click, an API token, a concept
+    that is shared in the collection, and a judged query set with a judgement and a run."""
     collection = make_collection(
         f"{word}-bays", owner=owner, title=f"{word.title()} bays", description=f"About {word}.",
         attribution=f"{word} office", visibility=visibility, viewers=viewers, license="CC-BY-4.0",
@@ -140,6 +154,13 @@ def make_holding(
             "precision": [[0.5, 0.5, 0.5]] * len(PRECISION_POINTS), "recall": [[0.5, 0.5, 0.5]] * len(RECALL_POINTS),
         },
     )  # fmt: skip
+    image = QueryImage.objects.create(
+        user=owner, name=f"{word}.png", picture=word.encode(), width=8, height=8, sha256=uuid.uuid4().hex * 2
+    )
+    concept = concept_create(
+        user=owner, name=f"{word} piers", text=SHARED_TEXT, description=f"About {word}.",
+        examples=[ExampleGiven("scene", scene.pk), ExampleGiven("image", image.pk)], collection=collection,
+    )  # fmt: skip
     return Holding(
         word=word,
         owner_id=owner.pk,
@@ -159,6 +180,8 @@ def make_holding(
         judged_set_id=judged_set.pk,
         judged_query_id=query.pk,
         run_id=run.pk,
+        concept_id=concept.pk,
+        picture_id=image.pk,
     )
 
 

@@ -55,6 +55,7 @@ class RootSerializer(serializers.Serializer):
     scenes = serializers.URLField()
     jobs = serializers.URLField()
     search = serializers.URLField()
+    concepts = serializers.URLField()
     events = serializers.URLField()
     me = serializers.URLField()
     history = serializers.URLField()

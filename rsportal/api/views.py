@@ -22,6 +22,7 @@ _PARTS = {
     "scenes": "api:scene-list",
     "jobs": "api:job-list",
     "search": "api:search",
+    "concepts": "api:concept-list",
     "events": "api:events",
     "me": "api:me",
     "history": "api:history",

@@ -1,6 +1,7 @@
 """Searching in the administration: the feedback log (read-only, and never a person's words to another curator) and the
 judged query sets that rankings are measured on."""
 
+from search.admin.concept import ConceptAdmin
 from search.admin.event import EventAdmin
 from search.admin.impression import ImpressionAdmin
 from search.admin.judged_query import JudgedQueryAdmin
@@ -10,6 +11,7 @@ from search.admin.ranking import RankingAdmin
 from search.admin.ranking_run import RankingRunAdmin
 
 __all__ = [
+    "ConceptAdmin",
     "EventAdmin",
     "ImpressionAdmin",
     "JudgedQueryAdmin",

@@ -5,8 +5,10 @@ from typing import Any, Final
 from rsportal.schedules import schedule_ensure
 
 TEXTS_NAME: Final = "bounds of the caches of query texts"
+PROPENSITIES_NAME: Final = "position propensities"
 
 
 def schedules_ensure(**_kwargs: Any) -> None:
-    """Look after the caches of query texts every hour."""
+    """Look after the caches of query texts every hour; estimate what positions are worth every day."""
     schedule_ensure(name=TEXTS_NAME, task="search.tasks.texts_prune", schedule_type="H")
+    schedule_ensure(name=PROPENSITIES_NAME, task="search.tasks.propensities_estimate", schedule_type="D")

@@ -1,8 +1,14 @@
 """What the queue calls. Tasks may run twice; the services make that harmless."""
 
-from search.services import caches
+from search.services import caches, propensities
 
 
 def texts_prune() -> int:
     """Keep the caches of query texts within their bounds (every hour)."""
     return caches.texts_prune()
+
+
+def propensities_estimate() -> str:
+    """Estimate from the log how likely hits are looked at by rank (every day)."""
+    found = propensities.propensities_estimate()
+    return f"{len(found.ranks)} ranks from {found.deeds} deeds of {found.people} people"

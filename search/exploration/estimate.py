@@ -122,7 +122,7 @@ def _chained(upper: Numbers, lower: Numbers, etas: Numbers) -> Numbers:
     logs = np.concatenate([np.zeros((len(ratios), 1)), np.cumsum(np.log(ratios), axis=1)], axis=1)
     doubts = np.cumsum(1 / (upper[0] + _RATIO_DOUBT) + 1 / (lower[0] + _RATIO_DOUBT * curve[0]))
     weights = np.concatenate([[1e12], 1 / doubts])  # Rank 1 stays where it is.
-    return np.exp(np.array([falling(row, weights) for row in logs]))
+    return np.minimum(np.exp([falling(row, weights) for row in logs]), 1.0)  # But for rounding, rank 1 has the most.
 
 
 def falling(values: Numbers, weights: Numbers) -> Numbers:

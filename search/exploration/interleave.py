@@ -76,20 +76,12 @@ def interleaved(
     """
     draft = team_draft(first.scene_ids.tolist(), second.scene_ids.tolist(), chance=chance, most=most)
     of_b = draft.teams == Team.B
-    from_a, from_b = np.where(of_b, 0, draft.places), np.where(of_b, draft.places, 0)
-
-    def drafted(one: NDArray[np.generic], two: NDArray[np.generic]) -> NDArray[np.generic]:
-        if not len(two) or not len(one):
-            return one[from_a] if len(one) else two[from_b]
-        return np.where(of_b, two[from_b], one[from_a])
-
+    rows = np.where(of_b, len(first.scene_ids) + draft.places, draft.places)  # Of both, one after the other.
+    reasons = [*first.reasons, *second.reasons]
     return RankedScenes(
-        scene_ids=drafted(first.scene_ids, second.scene_ids),
-        tile_ids=drafted(first.tile_ids, second.tile_ids),
-        scores=drafted(first.scores, second.scores),
-        similarities=drafted(first.similarities, second.similarities),
-        reasons=[
-            (second if b else first).reasons[place]
-            for b, place in zip(of_b.tolist(), draft.places.tolist(), strict=True)
-        ],
+        scene_ids=np.concatenate([first.scene_ids, second.scene_ids])[rows],
+        tile_ids=np.concatenate([first.tile_ids, second.tile_ids])[rows],
+        scores=np.concatenate([first.scores, second.scores])[rows],
+        similarities=np.concatenate([first.similarities, second.similarities])[rows],
+        reasons=[reasons[row] for row in rows],
     ), draft.teams

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
 from search.exploration.learnable import DEEDS, LEARNABLE
@@ -72,10 +73,14 @@ def pair_counts() -> Iterator[PairCounts]:
     A cursor of the database is read in parts: memory does not grow with the log.
     """
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.itersize = _BATCH
         cursor.execute(_COUNTS, {"deeds": list(DEEDS)})
-        for _user, rows in groupby(cursor, key=lambda row: row[0]):
+        for _user, rows in groupby(_rows(cursor), key=lambda row: row[0]):
             counts = PairCounts.none()
             for _id, rank, swapped, share, hits, shows, upper, lower in rows:
                 counts.add(rank=rank, swapped=swapped, share=share, hits=hits, shows=shows, deeds=(upper, lower))
             yield counts
+
+
+def _rows(cursor: CursorWrapper) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(_BATCH):
+        yield from rows

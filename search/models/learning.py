@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from search.querysets_exclusions import FeedbackExclusionQuerySet
+
 
 class LearningChoice(models.Model):
     """What a person lets the portal learn from their clicks; without a row, both."""
@@ -52,6 +54,8 @@ class FeedbackExclusion(models.Model):
     )
     created_at = models.DateTimeField(_("excluded"), auto_now_add=True)
 
+    objects = FeedbackExclusionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("excluded feedback")
         verbose_name_plural = _("excluded feedback")
@@ -71,7 +75,8 @@ class FeedbackExclusion(models.Model):
 class PositionPropensity(models.Model):
     """How likely a hit at a rank is looked at, beside one at rank 1, estimated from swaps of neighbours.
 
-    ``low`` and ``high`` bound it with 95 % confidence; ``shows`` is how many swappable showings it rests on.
+    ``low`` and ``high`` bound it with 95 % confidence; ``shows`` is how often the hits at this rank and at the one before
+    were shown exchanged (rank 1: those at ranks 1 and 2).
     """
 
     rank = models.PositiveIntegerField(_("rank"), unique=True)

@@ -1,7 +1,7 @@
 """Taking over a stored ranking as another query's answer: the arrays stay in the database."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -49,7 +49,7 @@ def ranking_copy(
     plain = {name: f"source.{name}" for name in (*_PLAIN, *_ORDERED)}
     columns = {**plain, **_MOVED} if head else plain
     statement = _COPY.format(names=", ".join(columns), values=", ".join(columns.values()), first=_FIRST if head else "")
-    values = {
+    values: dict[str, Any] = {
         "query": query_id, "source": source_id, "head": list(head), "rest": len(head) + 1, "swapped": swapped_ranks,
         "share": swap_share, "total": total_ms,
     }  # fmt: skip

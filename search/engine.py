@@ -19,6 +19,7 @@ from imagery.encoders.adapter import fingerprint
 from imagery.models import Encoder
 from imagery.services.regions import encoder_gives_regions
 from search.candidates import candidates_find
+from search.example_vectors import rank_examples
 from search.feedback.evidence import evidence_for
 from search.feedback.likeness import asked_together
 from search.feedback.state import FeedbackState
@@ -36,6 +37,7 @@ from search.ranking import (
 )
 from search.ranking.query import Vector
 from search.regions import candidate_regions
+from search.sample import archive_sample
 from search.second_look import cross_encoder_problem, cross_encoder_spec, look_again
 from search.translation import SearchWords
 from search.understood import query_related, request_understand
@@ -81,7 +83,7 @@ class Answer:
     ranker: Ranker
     words: SearchWords
     parsed: dict[str, Any]
-    vector: QueryVector
+    vector: QueryVector | None
     ranked: RankedScenes
     final: bool
     searched: int
@@ -109,8 +111,12 @@ def request_answer(
     """
     begun = perf_counter()
     ranker = ranker or ranker_of(encoder)
-    understood = request_understand(request=request, encoder=encoder, settings=ranker.settings)
+    examples = rank_examples(examples=request.examples, encoder=encoder, user=user)
+    understood = request_understand(request=request, encoder=encoder, settings=ranker.settings, examples=examples)
     query, settings = understood.query, understood.settings
+    if examples:
+        query = replace(query, sample=archive_sample(encoder=encoder, user=user))
+        understood = replace(understood, query=query)
     asked = retrieval_vector(query=query, geometry=ranker.geometry, settings=settings)
     encoded_at = perf_counter()
     found = candidates_find(vector=asked, encoder=encoder, request=request, user=user, k=MOST_CANDIDATES)
@@ -144,7 +150,7 @@ def request_answer(
     ranked = placed.ranked
     ranked_at = perf_counter()
     look = None
-    if settings.cross_encoder.active:
+    if settings.cross_encoder.active and query.worded:
         ranked, look = look_again(
             ranked=ranked, candidates=found, text=understood.words.text, user=user, stage=settings.cross_encoder
         )
@@ -154,7 +160,7 @@ def request_answer(
         ranker=ranker,
         words=understood.words,
         parsed=understood.parsed(),
-        vector=understood.encoded.row,
+        vector=understood.encoded.row if understood.encoded else None,
         ranked=ranked,
         final=placed.final and (look is None or look.final),
         searched=found.searched,

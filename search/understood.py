@@ -1,6 +1,6 @@
 """From a request to what is ranked against: the plan of its words, and the vectors of the parts that count."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from rsportal.errors import InvalidInput
 from search.encode_query import EncodedQuery, parts_encode, query_encode
 from search.query import SearchRequest
 from search.ranking.clauses import length_share
-from search.ranking.query import RankClause, RankQuery, RankRelation
+from search.ranking.examples import examples_mean
+from search.ranking.query import RankClause, RankExample, RankQuery, RankRelation
 from search.ranking.stages import Stage, StageSettings
 from search.translation import SearchWords, search_words
 from search.understanding import ChipKind, QueryPlan, chips_of, plan_check, plan_of, relation_text
@@ -23,15 +24,16 @@ from search.understanding.plan import LIKE_ANY, Clause, Relation
 class Understood:
     """A request as it is ranked.
 
-    ``words`` are what is encoded as a whole, ``encoded`` their vector. ``settings`` are the encoder's, with the stages
-    on that what the person marked needs: a minus sign counts whether or not the grammar's negations do. ``relations``
+    ``words`` are what is encoded as a whole, ``encoded`` their vector (None: a query without text). ``settings`` are
+    the encoder's, with the stages on that what the person marked needs: a minus sign counts whether or not the
+    grammar's negations do. ``relations``
     are those that count; their things are encoded when there is something to see (``query_related``). ``given`` says
     that the person gave the clauses.
     """
 
     plan: QueryPlan
     words: SearchWords
-    encoded: EncodedQuery
+    encoded: EncodedQuery | None
     query: RankQuery
     settings: StageSettings
     relations: tuple[Relation, ...] = ()
@@ -55,12 +57,19 @@ class Understood:
         }
 
 
-def request_understand(*, request: SearchRequest, encoder: Encoder, settings: StageSettings) -> Understood:
+def request_understand(
+    *, request: SearchRequest, encoder: Encoder, settings: StageSettings, examples: Sequence[RankExample] = ()
+) -> Understood:
     """Return what a request is ranked against under the ``settings`` of its encoder.
 
+    ``examples`` are the request's (``search.example_vectors``); a request without text must have one that is wanted.
     Raises InvalidInput (field ``text`` or ``clauses``) for a query of nothing but things that must not be there, of too
     many marked parts, or in a language that the encoder does not read.
     """
+    settings = replace(settings, examples=_needed(settings.examples, bool(examples), StageSettings().examples))
+    if not request.text:
+        query = RankQuery(vector=examples_mean(examples), examples=tuple(examples), worded=False)
+        return Understood(QueryPlan(text="", language="", whole=""), SearchWords(""), None, query, settings)
     plan = plan_of(request.translation or request.text, request.clauses)
     if not request.clauses:
         plan = _used(plan, settings)
@@ -82,6 +91,7 @@ def request_understand(*, request: SearchRequest, encoder: Encoder, settings: St
             replace(known[each.text], weight=each.weight) for each in (*wanted, *denied) if each.text in known
         ),
         stressed=stressed,
+        examples=tuple(examples),
     )
     return Understood(
         plan=plan,

@@ -21,7 +21,7 @@ from imagery.models.collection import Visibility
 from imagery.services.partitions import partition_create
 from rsportal.accounts.models import User
 from search.encode_query import query_recipe, query_text_normalise
-from search.models import Event, Impression, Query, QueryVector, Ranking
+from search.models import Event, Impression, Query, QueryImage, QueryVector, Ranking
 
 Window = tuple[int, int, int, int]
 DIMENSION = 8
@@ -191,6 +191,15 @@ def make_impression(user: User, scene: Scene, *, rank: int = 1, text: str = "har
 def make_event(user: User, scene: Scene, kind: str = Event.Kind.CLICK) -> Event:
     """Return the record that ``user`` did this with ``scene``."""
     return Event.objects.create(impression=make_impression(user, scene), kind=kind, user=user)
+
+
+def make_query_image(user: User, *, kind: str = "picture", number: int = 1, name: str = "") -> QueryImage:
+    """Return a picture (or sketch) that a person searched with."""
+    kind = QueryImage.Kind.SKETCH if kind == "sketch" else QueryImage.Kind.PICTURE
+    content = picture(number, "WEBP")
+    return QueryImage.objects.create(
+        user=user, kind=kind, name=name, picture=content, width=SCENE_PX, height=SCENE_PX, sha256=_sha256(content)
+    )
 
 
 def utc(year: int, month: int = 1, day: int = 1, hour: int = 0) -> datetime:

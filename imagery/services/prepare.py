@@ -117,7 +117,7 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
                 if window in work.embedded:
                     continue
                 whole = Image.fromarray(overview.array) if window.level == 0 else None
-                image = _drawn(renderer, window, image_size, whole)
+                image = window_drawn(renderer, window, image_size, whole)
                 yield Pixels(work, window, image, input=image_input(image) if image_input else None)
     except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
         yield Broken(work=work, error=error)
@@ -139,7 +139,7 @@ def _overview_size(reader: Reader) -> Size:
     return fit_within((reader.width, reader.height), OVERVIEW_SIDE_PIXELS)
 
 
-def _drawn(renderer: Renderer, window: TileWindow, image_size: int, whole: Image.Image | None) -> Image.Image:
+def window_drawn(renderer: Renderer, window: TileWindow, image_size: int, whole: Image.Image | None) -> Image.Image:
     """Return the window with its shorter side at the encoder's size (never enlarged)."""
     size = _size_for_encoder((window.width, window.height), image_size)
     if whole is not None:

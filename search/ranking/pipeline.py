@@ -15,6 +15,7 @@ from imagery.encoders.regions import cell_window
 from search.ranking.clauses import clauses_step, taken_away, without_step
 from search.ranking.diffuse import scores_diffused
 from search.ranking.evidence import Evidence
+from search.ranking.examples import examples_step, examples_taken, query_composed
 from search.ranking.explain import reasons_of
 from search.ranking.feedback import feedback_step
 from search.ranking.normalise import rows_corrected, target_corrected
@@ -29,11 +30,10 @@ def retrieval_vector(*, query: RankQuery, geometry: Geometry, settings: StageSet
     """Return the unit vector (d,) that candidates are asked for.
 
     With the distribution normalised it is norm(q - text_mean): rows as they are stored, asked with it, stand in the
-    order of the corrected cosine but for the factor 1 / |x - image_mean| of each row.
+    order of the corrected cosine but for the factor 1 / |x - image_mean| of each row. With examples it is what text
+    and examples want together (``search.ranking.examples``).
     """
-    if settings.normalise.active and geometry.complete:
-        return target_corrected(query.vector, geometry, share=settings.normalise.weight)
-    return query.vector
+    return query_composed(query, geometry=geometry, settings=settings)
 
 
 def candidates_rank(
@@ -70,6 +70,9 @@ def candidates_rank(
     vectors = vectors if allowed.all() else vectors[rows]
     similarities = np.asarray(vectors @ query.vector, dtype=np.float64)
     pool = Pool(asked=asked, rows=rows, vectors=vectors, target=query.vector, scores=similarities)
+    if not query.worded and not settings.normalise.active:
+        target = query_composed(query, geometry=geometry, settings=settings)
+        pool = replace(pool, target=target, scores=np.asarray(vectors @ target, dtype=np.float64))
     for name, step in STEPS if steps is None else steps:
         if getattr(settings, name).active and len(pool.rows):
             pool = _run(name, step, pool)
@@ -93,7 +96,12 @@ def normalise_step(pool: Pool) -> Pool:
     geometry, share = pool.asked.geometry, pool.asked.settings.normalise.weight
     if not geometry.complete:
         raise ValueError("Normalisation needs both means of the encoder; one is missing.")
-    target = target_corrected(pool.target, geometry, share=share)
+    query = pool.asked.query
+    target = (
+        target_corrected(pool.target, geometry, share=share)
+        if query.worded
+        else query_composed(query, geometry=geometry, settings=pool.asked.settings)
+    )
     vectors = rows_corrected(pool.vectors, geometry, share=share)
     scores = np.asarray(vectors @ target, dtype=np.float64)
     return replace(pool, vectors=vectors, target=target, scores=scores).noted("normalise", scores)
@@ -136,10 +144,10 @@ def windows_step(pool: Pool) -> Pool:
 def diffuse_step(pool: Pool) -> Pool:
     """Let scenes that look alike speak for each other (``diffuse``).
 
-    What "without" took away is taken once more: its neighbours must not give it back.
+    What "without" and "not like this" took away is taken once more: its neighbours must not give it back.
     """
     scores = scores_diffused(pool.vectors, pool.scores, weight=pool.asked.settings.diffuse.weight)
-    return replace(pool, scores=scores + taken_away(pool))
+    return replace(pool, scores=scores + taken_away(pool) + examples_taken(pool))
 
 
 def _codes(scene_ids: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -168,6 +176,7 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("normalise", normalise_step),
     ("regions", regions_step),
     ("clauses", clauses_step),
+    ("examples", examples_step),
     ("without", without_step),
     ("windows", windows_step),
     ("feedback", feedback_step),

@@ -34,16 +34,45 @@ class RankRelation:
 
 
 @dataclass(frozen=True)
+class ExamplePart:
+    """One vector (d,) of an example, unit; ``words`` says that it is a text's and not a picture's.
+
+    A negative ``weight`` means "not like this".
+    """
+
+    vector: Vector
+    weight: float = 1.0
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class RankExample:
+    """Something that hits should be like (``weight`` above 0) or not like.
+
+    A scene, a box or a picture has one part; a concept has its words and each of its examples.
+    """
+
+    parts: tuple[ExamplePart, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class RankQuery:
     """A query as the stages read it. ``vector`` (d,) is the unit vector of the whole text.
 
-    ``stressed`` says that a person weighted the clauses: then they count, however few they are.
+    ``stressed`` says that a person weighted the clauses: then they count, however few they are. A query without text
+    (``worded`` is False) has ``examples``, and the unit vector of those in place of the text's. ``sample`` (m, d) are
+    unit rows of the archive, over which the scores of text and examples are brought to one scale; None: over the
+    candidates.
     """
 
     vector: Vector
     clauses: tuple[RankClause, ...] = ()
     relations: tuple[RankRelation, ...] = ()
     stressed: bool = False
+    examples: tuple[RankExample, ...] = ()
+    worded: bool = True
+    sample: Vector | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class StageSettings:
     regions: RegionsStage = field(default_factory=RegionsStage)
     clauses: Stage = field(default_factory=Stage)
     attributes: Stage = field(default_factory=Stage)
+    examples: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))
     without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
     feedback: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))

@@ -5,6 +5,7 @@ from search.ranking import Band
 from search.services.events import event_record, event_withdraw
 from search.services.history import history_erase
 from search.services.pages import MAX_PAGE_SIZE, PAGE_SIZE, Hit, SearchPage, ranking_page
+from search.services.query_images import image_keep
 from search.services.runs import search_run
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "event_record",
     "event_withdraw",
     "history_erase",
+    "image_keep",
     "ranking_page",
     "search_request_parse",
     "search_run",

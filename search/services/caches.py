@@ -1,4 +1,4 @@
-"""Bounds of what is kept of query texts in the database: their vectors, and translations by the model."""
+"""Bounds of what is kept of queries in the database: vectors of texts and examples, and translations by the model."""
 
 from datetime import timedelta
 from typing import Final
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from search.models import Query, QueryVector, TranslatedText
+from search.models import ExampleVector, Query, QueryVector, TranslatedText
 
 _OF_NOBODY_DAYS: Final = 7
 """So long is kept what no search of anybody's history needs: texts of comparisons and evaluations."""
@@ -22,7 +22,15 @@ def texts_prune() -> int:
     The history keeps its questions; asked again, they are encoded again. Rows that a search is just being stored with
     are left for the next time.
     """
-    return _prune(QueryVector, "vector") + _prune(TranslatedText, "translated")
+    return _prune(QueryVector, "vector") + _prune(TranslatedText, "translated") + _vectors_prune()
+
+
+def _vectors_prune() -> int:
+    """Erase the vectors of example pictures and boxes beyond the same bound; asked again, they are encoded again."""
+    newest = ExampleVector.objects.order_by("-used_at", "-pk")[: settings.SEARCH_KEPT_TEXTS]
+    surplus = ExampleVector.objects.exclude(pk__in=newest.values_list("pk", flat=True))
+    erased, _models = surplus.delete()
+    return erased
 
 
 def _prune(model: type[QueryVector] | type[TranslatedText], link: str) -> int:

@@ -15,6 +15,7 @@ from imagery.services.adapters import calibration_in_use
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
+from search.feedback.told import reasons_told
 from search.models import Ranking
 from search.ranking import Band, PageCut, bands_in_order, page_cut, weaker_from
 from search.services.log_writes import log_atomic
@@ -33,7 +34,8 @@ Window = tuple[int, int, int, int]
 class Hit:
     """A scene on a page. ``rank`` 1 is the best; ``score`` is what the ranker ordered by.
 
-    ``similarity`` is the plain cosine (-1 to 1), ``reason`` what the stages said of it (``search.ranking.explain``).
+    ``similarity`` is the plain cosine (-1 to 1), ``reason`` what the stages said of it (``search.ranking.explain``,
+    with the feedback's note as it may be told: ``search.feedback.told``).
 
     ``window`` is (x, y, width, height) in pixels of the scene, y downwards, or None when the whole scene matched;
     ``token`` signs what this person does with the hit.
@@ -105,15 +107,18 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
     # Rankings made before cosines were kept were ordered by the cosine itself.
     similarities = ranking.similarities or ranking.scores
-    words = bands_in_order(similarities, calibration_in_use(ranking.encoder))
+    # The calibration speaks of words and pictures: without words nothing is known of how far a hit can be trusted.
+    calibration = calibration_in_use(ranking.encoder) if ranking.query.text else {}
+    words = bands_in_order(similarities, calibration)
     line = weaker_from(words)
+    told = dict(zip(shown, reasons_told(user, [hit.reason for hit in shown.values()]), strict=True))
     hits = [
         Hit(
             rank=rank,
             scene=scenes[hit.scene_id],
             score=ranking.scores[rank - 1],
             similarity=similarities[rank - 1],
-            reason=hit.reason,
+            reason=told[rank],
             band=words[rank - 1],
             window=_window(tiles.get(hit.tile_id), hit.reason),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),

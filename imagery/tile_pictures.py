@@ -17,6 +17,8 @@ from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from imagery.querysets import Viewer
 
 
@@ -36,9 +38,13 @@ class TilePictures:
     @classmethod
     def of(cls, *, scene_ids: Collection[UUID], user: Viewer) -> Self:
         """Look the files up. Scenes that ``user`` may not see have none."""
+        return cls.among(Asset.objects.visible_to(user), scene_ids=scene_ids)
+
+    @classmethod
+    def among(cls, assets: QuerySet[Asset], *, scene_ids: Collection[UUID]) -> Self:
+        """Look the files up among these: all of them only where no person sees anything of it."""
         rows = (
-            Asset.objects.visible_to(user)
-            .filter(scene__in=scene_ids)
+            assets.filter(scene__in=scene_ids)
             .select_related("scene")
             .only("scene__width", "scene__height", "key", "role", "path", "managed", "filename", "width", "height")
             .order_by("width", "key")

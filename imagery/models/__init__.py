@@ -7,6 +7,7 @@ from imagery.models.encoder import Encoder
 from imagery.models.fill import EncoderFill, FillItem
 from imagery.models.job import IngestJob
 from imagery.models.scene import Scene
+from imagery.models.sketch import EncoderSketch
 from imagery.models.tile import Tile
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Encoder",
     "EncoderAdapter",
     "EncoderFill",
+    "EncoderSketch",
     "FillItem",
     "IngestJob",
     "Scene",

@@ -58,6 +58,7 @@ class Encoder(models.Model):
     means_at = models.DateTimeField(_("means computed"), null=True, blank=True)
     means_of = models.JSONField(_("what the means were made of"), default=dict, blank=True)
     adapter = models.JSONField(_("linear adapter"), default=dict, blank=True)
+    sketch = models.JSONField(_("sketch bridge"), default=dict, blank=True)
     index_kind = models.CharField(_("index"), max_length=10, choices=Index.choices, default=Index.HNSW)
     ranking = models.JSONField(
         _("ranking stages"), default=dict, blank=True, help_text=_("Only what differs from the defaults of its kind.")

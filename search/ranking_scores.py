@@ -11,6 +11,7 @@ from imagery.evaluation.metrics import average_precision, ndcg
 from imagery.models import Encoder
 from search.embeddings_file import LabelledEmbeddings
 from search.ranking import (
+    Evidence,
     Geometry,
     RankQuery,
     StageSettings,
@@ -84,16 +85,27 @@ def embeddings_score(found: LabelledEmbeddings, *, candidates: int = CANDIDATES)
         geometry = Geometry(text_mean=others, image_mean=image_mean)
         relevant = found.labels == number
         for name, settings in configurations().items():
-            order = _order(found.images, query, geometry, settings, candidates)
+            order = images_order(
+                images=found.images, query=query, geometry=geometry, settings=settings, candidates=candidates
+            )
             flags = relevant[order]
             rows[name].append((average_precision(flags) or 0.0, ndcg(flags, cut=_CUT) or 0.0))
     return {name: Scores(*(100 * np.mean(values, axis=0)).tolist()) for name, values in rows.items()}
 
 
-def _order(
-    images: Vector, query: RankQuery, geometry: Geometry, settings: StageSettings, candidates: int
+def images_order(
+    *,
+    images: Vector,
+    query: RankQuery,
+    geometry: Geometry,
+    settings: StageSettings,
+    candidates: int = CANDIDATES,
+    evidence: Evidence | None = None,
 ) -> NDArray[np.int64]:
-    """Retrieve and rank all images (n,), best first, as a search does."""
+    """Retrieve and rank all ``images`` (n, d), unit rows, as a search does; return their numbers (n,), best first.
+
+    In ``evidence`` a scene is the number of an image.
+    """
     asked = retrieval_vector(query=query, geometry=geometry, settings=settings)
     nearest = np.argsort(-(images @ asked), kind="stable")
     head, tail = nearest[:candidates], nearest[candidates:]
@@ -103,6 +115,7 @@ def _order(
         settings=settings,
         geometry=geometry,
         limit=len(head),
+        evidence=evidence,
     )
     return np.concatenate([ranked.tile_ids, tail])
 

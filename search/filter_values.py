@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ MAX_NAMES: Final = 100
 _SLUG: Final = re.compile(r"[-\w]{1,80}")
 _LONGEST_NAME: Final = 200  # characters
 _LARGEST_GSD: Final = 1e6  # metres
+_DAY_CHARS: Final = 10  # of 2024-05-31
 _SHOWN: Final = 40  # characters of a bad value in the sentence
 
 Number = float | int | str | None
@@ -40,10 +41,12 @@ def filters_parse(
     gsd_max: Number = None,
     cloud_cover_max: Number = None,
     license: Iterable[str] = (),
+    added_after: datetime | date | str | None = None,
 ) -> SceneFilters:
     """Check the filters of a search and return them.
 
-    Dates are ``date`` objects or ISO 8601 days, numbers also texts; empty texts mean nothing. Raises InvalidInput whose
+    Dates are ``date`` objects or ISO 8601 days, ``added_after`` may also be a moment (UTC, unless it says otherwise),
+    numbers also texts; empty texts mean nothing. Raises InvalidInput whose
     ``field`` is the name of the parameter (``collection`` for collections). A collection that the person may not see is
     answered exactly like one that does not exist.
     """
@@ -73,6 +76,7 @@ def filters_parse(
         gsd_max=coarsest,
         cloud_cover_max=_number(cloud_cover_max, "cloud_cover_max", most=100.0),
         license=_names(license, "license"),
+        added_after=_moment(added_after, "added_after"),
     )
 
 
@@ -91,6 +95,25 @@ def _day(value: date | str | None, field: str) -> date | None:
             % {"value": repr(raw[:_SHOWN])},
             field=field,
         ) from None
+
+
+def _moment(value: datetime | date | str | None, field: str) -> datetime | None:
+    """Return the moment in UTC, to the second; a day stands for its end, as nothing added on it is after it."""
+    if isinstance(value, str) and not (value := value.strip()):
+        return None
+    try:
+        if isinstance(value, str):
+            value = date.fromisoformat(value) if len(value) == _DAY_CHARS else datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+            return moment.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            _("%(value)s is not a moment. Write it as year-month-day, or as 2024-05-31T14:05:00Z.")
+            % {"value": repr(str(value)[:_SHOWN])},
+            field=field,
+        ) from None
+    return None if value is None else datetime.combine(value, time(23, 59, 59), tzinfo=UTC)
 
 
 def _bbox(value: str | Iterable[float] | None) -> BBox | None:

@@ -9,11 +9,12 @@ from imagery.querysets import BBox, SceneQuerySet
 
 FILTERS: Final = (
     "collections", "start", "end", "bbox", "platform", "instruments", "gsd_min", "gsd_max", "cloud_cover_max",
-    "license",
+    "license", "added_after",
 )  # fmt: skip
 """The names of all filters, as parameters."""
-GROUPS: Final = ("collections", "datetime", "bbox", "platform", "instruments", "gsd", "cloud_cover", "license")
-"""What is filtered by; ``start`` and ``end`` are one group, ``gsd_min`` and ``gsd_max`` another."""
+GROUPS: Final = ("collections", "datetime", "bbox", "platform", "instruments", "gsd", "cloud_cover", "license", "added")
+"""What is filtered by; ``start`` and ``end`` are one group, ``gsd_min`` and ``gsd_max`` another, ``added_after`` is
+the group ``added``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class SceneFilters:
     ``collections`` are slugs; ``start`` and ``end`` whole days in UTC, both included; ``bbox`` is (west, south, east,
     north) in degrees, west > east across the antimeridian; ``gsd_min`` and ``gsd_max`` are metres, ``cloud_cover_max``
     per cent. Of ``platform``, ``instruments`` and ``license`` one of the names is enough, in upper or lower case.
+    ``added_after`` is the moment after which a scene was added to the portal, whenever it was taken.
+
     A scene of which a filter's value is not known does not pass it.
     """
 
@@ -36,6 +39,7 @@ class SceneFilters:
     gsd_max: float | None = None
     cloud_cover_max: float | None = None
     license: tuple[str, ...] = ()
+    added_after: datetime | None = None
 
     def passing(self, rows: SceneQuerySet, *, groups: Iterable[str] = GROUPS) -> SceneQuerySet:
         """Return those scenes that pass the filters of these groups."""
@@ -62,6 +66,8 @@ class SceneFilters:
                 return rows.under_licenses(self.license)
         if group == "bbox" and self.bbox is not None:
             return rows.in_bbox(self.bbox)
+        if group == "added" and self.added_after is not None:
+            return rows.filter(created_at__gt=self.added_after)
         if group == "cloud_cover" and self.cloud_cover_max is not None:
             return rows.clouds_up_to(self.cloud_cover_max)
         raise ValueError(f"{group!r} is no group of filters")
@@ -77,6 +83,7 @@ class SceneFilters:
             "gsd": self.gsd_min is not None or self.gsd_max is not None,
             "cloud_cover": self.cloud_cover_max is not None,
             "license": self.license,
+            "added": self.added_after is not None,
         }
         return tuple(group for group in GROUPS if asked[group])
 
@@ -93,5 +100,11 @@ class SceneFilters:
             "gsd_max": self.gsd_max,
             "cloud_cover_max": self.cloud_cover_max,
             "license": list(self.license),
+            "added_after": moment_text(self.added_after) if self.added_after else None,
         }
         return {name: value for name, value in values.items() if value is not None and value != []}
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a moment as it stands in addresses and in the query log: 2026-05-31T14:05:00Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _OFF: Final = "off"
 _LISTS: Final = ("collection", "platform", "instruments", "license")
-_TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max")
+_TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max", "added_after")
 _NAMES: Final = {
     "text": "q",
     "collections": "collection",
@@ -36,6 +36,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "datetime": ("start", "end"),
     "gsd": ("gsd_min", "gsd_max"),
     "cloud_cover": ("cloud_cover_max",),
+    "added": ("added_after",),
 }
 
 
@@ -64,6 +65,7 @@ class SearchForm:
     gsd_max: str = ""
     cloud_cover_max: str = ""
     license: tuple[str, ...] = ()
+    added_after: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     offers_translation: bool = False
 
@@ -185,6 +187,14 @@ class SearchForm:
         """Return the permalink's query string of the same search with other examples; "" if nothing would be asked."""
         form = replace(self, like=tuple(like))
         return form.querystring() if form.asked else ""
+
+    def without_added(self) -> str:
+        """Return the query string of the same search of everything, whenever it was added."""
+        return self.without("added")
+
+    def unfiltered_querystring(self) -> str:
+        """Return the query string of the same search without filters."""
+        return self.changed(**{name: () for name in _LISTS}, **dict.fromkeys(_TEXTS, ""))
 
     def untranslated_querystring(self) -> str:
         """Return the permalink's query string without the person's own translation."""

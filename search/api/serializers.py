@@ -108,6 +108,11 @@ class SearchRequestSerializer(serializers.Serializer):
     gsd_min = serializers.FloatField(required=False, help_text="Smallest ground sample distance in metres.")
     gsd_max = serializers.FloatField(required=False, help_text="Largest ground sample distance in metres.")
     cloud_cover_max = serializers.FloatField(required=False, help_text="Largest cloud cover in per cent.")
+    added_after = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Only scenes added to the portal after this moment (2024-05-31T14:05:00Z) or day (UTC).",
+    )
     license = names_field("Licences of collections, such as CC-BY-4.0; none stands for those that state none.")
     facets = serializers.BooleanField(
         required=False, default=False, help_text="Also tell how many scenes have each value of the filters."
@@ -244,6 +249,7 @@ class HistoryFiltersSerializer(serializers.Serializer):
     gsd_min = serializers.FloatField(required=False)
     gsd_max = serializers.FloatField(required=False)
     cloud_cover_max = serializers.FloatField(required=False)
+    added_after = serializers.CharField(required=False)
     license = serializers.ListField(child=serializers.CharField(), required=False)
 
 

@@ -24,6 +24,11 @@ from tests.pages import client_of, page
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/search/"
+ADDED = {
+    "sharp": factories.utc(2026, 5, 31, 13),
+    "coarse": factories.utc(2026, 6, 1, 12),
+    "unknown": factories.utc(2026, 6, 1, 13),
+}
 FAR, NEAR = (179, 10, -179, 11), (1, 1, 2, 2)
 
 
@@ -43,12 +48,15 @@ def scenes(user):
         "coarse": {"platform": "landsat-8", "instruments": ["oli"], "gsd": 30.0, "cloud_cover": 60.0, "bbox": NEAR},
         "unknown": {},
     }  # fmt: skip
-    return {
+    made = {
         name: factories.make_scene(
             cape if name == "unknown" else bay, title=name, datetime=factories.utc(2021), **values
         )
         for name, values in fields.items()
     }
+    for name, day in ADDED.items():
+        Scene.objects.filter(pk=made[name].pk).update(created_at=day)
+    return made
 
 
 FILTERS = [
@@ -62,6 +70,9 @@ FILTERS = [
     ({"license": ["cc-by-4.0"]}, {"sharp", "coarse"}),
     ({"license": ["none"]}, {"unknown"}),
     ({"platform": ["landsat-8"], "cloud_cover_max": "10"}, set()),
+    ({"added_after": "2026-05-31"}, {"coarse", "unknown"}),
+    ({"added_after": "2026-05-31T12:00:00Z"}, {"sharp", "coarse", "unknown"}),
+    ({"added_after": "2026-06-01T14:00:00+02:00"}, {"unknown"}),
 ]
 
 
@@ -69,12 +80,12 @@ FILTERS = [
 def test_pages_and_programs_find_the_same(asked, wanted, user, scenes, client):
     client = client_of(user)
     response = client.get("/", {"q": "harbour", **asked})
-    assert {hit.scene.title for hit, _judged in response.context["hits"]} == wanted
+    assert {row.hit.scene.title for row in response.context["hits"]} == wanted
     answer = SchemaClient(user).get(API, {"text": "harbour", **asked}).json()
     assert {hit["title"] for hit in answer["results"]} == wanted
     kept = Query.objects.latest("pk")
     again = client.get(f"/?{SearchForm.of_query(kept).querystring()}")
-    assert {hit.scene.title for hit, _judged in again.context["hits"]} == wanted
+    assert {row.hit.scene.title for row in again.context["hits"]} == wanted
     assert SearchForm.of_query(kept).filters_set == len({name.split("_m")[0] for name in asked})
 
 
@@ -86,6 +97,8 @@ WRONG = [
     ({"gsd_min": "9", "gsd_max": "3"}, "gsd_min", "Swap"),
     ({"gsd_max": "-1"}, "gsd_max", "from 0"),
     ({"cloud_cover_max": "101"}, "cloud_cover_max", "0 to 100"),
+    ({"added_after": "yesterday"}, "added_after", "year-month-day"),
+    ({"added_after": "0001-01-01T00:00:00+09:00"}, "added_after", "moment"),
     ({"platform": ["a\x07b"]}, "platform", "control character"),
     ({"license": ["x" * 201]}, "license", "too long"),
 ]

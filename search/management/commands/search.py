@@ -49,6 +49,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--license", action="append", default=[], metavar="ID", help="of collections under this licence"
         )
+        parser.add_argument("--added-after", metavar="MOMENT", help="added after this day or moment (UTC)")
         parser.add_argument("--limit", type=int, default=10, metavar="N", help="show N scenes (default 10)")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 

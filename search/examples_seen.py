@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from imagery.models import Collection, Scene
+from imagery.models import Scene
 from rsportal.errors import InvalidInput
 from search.examples_given import FIELD, ExampleGiven, ExampleKind
 from search.models import Concept, QueryImage
@@ -30,7 +29,8 @@ class SeenExample:
 
     ``title`` is that of the scene or concept, or the name of the picture's file; "" if there is none, or if the thing
     is gone or no longer shared with them (``there`` is False then). ``picture`` is the address of a small picture and
-    ``page`` that of the thing itself, both perhaps "". ``size`` is (width, height) of the scene or picture in pixels.
+    ``page`` that of the thing itself, both perhaps "". ``size`` is (width,
+    height) of the scene or picture in pixels.
     """
 
     given: ExampleGiven
@@ -81,9 +81,8 @@ def examples_seen(*, user: Viewer, examples: Iterable[ExampleGiven]) -> list[See
     if keys := ids(*_OF_PICTURES):
         pictures = QueryImage.objects.visible_to(user).order_by().defer("picture").in_bulk(keys)
     concepts: dict[UUID, Any] = {}
-    if (keys := ids(ExampleKind.CONCEPT)) and user.is_authenticated and user.is_active:
-        shared = Q(owner=user) | Q(collection__in=Collection.objects.visible_to(user))
-        concepts = Concept.objects.filter(shared).order_by().in_bulk(keys)
+    if keys := ids(ExampleKind.CONCEPT):
+        concepts = Concept.objects.visible_to(user).order_by().in_bulk(keys)
     return [_seen(example, scenes, pictures, concepts) for example in wanted]
 
 
@@ -92,7 +91,9 @@ def _seen(
 ) -> SeenExample:
     if example.kind == ExampleKind.CONCEPT:
         concept = concepts.get(example.id)
-        return SeenExample(example, concept is not None, title=concept.name if concept else "")
+        if concept is None:
+            return SeenExample(example, there=False)
+        return SeenExample(example, there=True, title=concept.name, page=reverse("search:concept", args=[concept.pk]))
     if example.kind in _OF_SCENES:
         scene = scenes.get(example.id)
         if scene is None:
@@ -110,7 +111,13 @@ def _seen(
     sketched = picture is not None and picture.kind == QueryImage.Kind.SKETCH
     if picture is None or sketched is not (example.kind == ExampleKind.SKETCH):
         return SeenExample(example, there=False)
-    return SeenExample(example, there=True, title=picture.name, size=(picture.width, picture.height))
+    return SeenExample(
+        example,
+        there=True,
+        title=picture.name,
+        picture=reverse("search:example_picture", args=[picture.pk]),
+        size=(picture.width, picture.height),
+    )
 
 
 def _things() -> dict[ExampleKind, str]:

@@ -42,7 +42,7 @@ class QueryAdmin(LogAdmin):
 
     @admin.display(description=gettext_lazy("text"), ordering="text")
     def words(self, query: Query) -> str:
-        return Truncator(query.text).chars(_TEXT_LENGTH)
+        return Truncator(query.title).chars(_TEXT_LENGTH)
 
     @admin.display(description=gettext_lazy("rankings"))
     def ranking_list(self, query: Query) -> SafeString:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from pgvector.django import HalfVectorField
 
 from search.querysets import OwnedQuerySet
@@ -53,7 +54,13 @@ class Query(models.Model):
         indexes = [models.Index(fields=["user", "-created_at"], name="query_user_newest")]
 
     def __str__(self) -> str:
-        return self.text
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """The text, or how many examples were given in its place."""
+        count = len(self.examples)
+        return self.text or ngettext("%(count)d example", "%(count)d examples", count) % {"count": count}
 
     @property
     def pieces(self) -> list[str]:

@@ -35,7 +35,7 @@ def came_from(context: RequestContext, token: str) -> CameFrom | None:
     query: Query = hit.ranking.query
     page = (hit.rank - 1) // PAGE_SIZE + 1
     back = f"{_address(query, ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}"
-    return CameFrom(query=query.text, back=back, token=hit.token, judged=hit.judged)
+    return CameFrom(query=query.title, back=back, token=hit.token, judged=hit.judged)
 
 
 @register.simple_tag

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rsportal.accounts.models import User
-from search.api.serializers import EventRequestSerializer, EventSerializer
+from search.api.serializers import EventNamedSerializer, EventRequestSerializer, EventSerializer
 from search.services import event_record, event_withdraw
 
 
@@ -22,7 +22,8 @@ class EventsView(APIView):
         tags=["events"],
         operation_id="event_record",
         summary="Tell what you did with a result",
-        description="Telling it again changes nothing. A like takes back a dislike and the other way round.",
+        description="Telling it again changes nothing. A like takes back a dislike and the other way round. What you "
+        "tell has a say in your later searches (docs/learning.md); a search with `history=false` goes without it.",
         request=EventRequestSerializer,
         responses={200: EventSerializer},
     )
@@ -37,11 +38,11 @@ class EventsView(APIView):
         operation_id="event_withdraw",
         summary="Take back what you told",
         description="Taking back what was never told changes nothing.",
-        parameters=[EventRequestSerializer],
+        parameters=[EventNamedSerializer],
         responses={204: None},
     )
     def delete(self, request: Request) -> Response:
-        form = EventRequestSerializer(data=request.query_params)
+        form = EventNamedSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
         event_withdraw(user=cast(User, request.user), **form.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -196,17 +196,32 @@ class SearchAnswerSerializer(serializers.Serializer):
     results = ResultSerializer(many=True)
 
 
-class EventRequestSerializer(serializers.Serializer):
-    """What you did with a result."""
+class EventNamedSerializer(serializers.Serializer):
+    """Which event of a result is meant."""
 
     token = serializers.CharField(max_length=2000, help_text="The `token` of the result.")
     kind = serializers.ChoiceField(choices=Event.Kind.choices)
+
+
+class EventRequestSerializer(EventNamedSerializer):
+    """What you did with a result."""
+
+    seconds = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=86_400,
+        help_text="With the kind dwell: how long the scene was looked at. It counts up to the time since you told that "
+        "you opened it (click).",
+    )
 
 
 class EventSerializer(serializers.Serializer):
     """What is now in the log."""
 
     kind = serializers.ChoiceField(choices=Event.Kind.choices)
+    seconds = serializers.IntegerField(
+        allow_null=True, help_text="Of the kind dwell: the longest look; null otherwise."
+    )
     created_at = serializers.DateTimeField(help_text="When it was first told; telling it again changes nothing.")
 
 
@@ -214,6 +229,7 @@ class HistoryEventSerializer(serializers.Serializer):
     """Something you did with a result."""
 
     kind = serializers.ChoiceField(choices=Event.Kind.choices)
+    seconds = serializers.IntegerField(allow_null=True, help_text="Of the kind dwell; null otherwise.")
     created_at = serializers.DateTimeField()
 
 

@@ -1,32 +1,40 @@
 """What a person does with a hit: recorded once, withdrawn on request."""
 
-from typing import Final
+import math
+from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
-from search.models import Event, Impression
+from search.models import Event, Impression, Query
 from search.services.event_limit import event_count
 from search.services.votes import vote_keep
 from search.tokens import token_read
 
 _OPPOSITE: Final = {Event.Kind.LIKE: Event.Kind.DISLIKE, Event.Kind.DISLIKE: Event.Kind.LIKE}
+_MOST_SECONDS: Final = 30 * 60
 
 
-def event_record(*, user: User, token: str, kind: str) -> Event:
-    """Record a click, like, dislike or download of the hit that ``token`` was made for; repeating changes nothing.
+def event_record(*, user: User, token: str, kind: str, seconds: int | None = None) -> Event:
+    """Record a click, like, dislike, download or look at the hit that ``token`` is of; repeating changes nothing.
 
-    A like withdraws a dislike and the other way round. Raises InvalidInput (field ``kind`` or ``token``), and TooMany
-    for more in a minute than one person does.
+    A like withdraws a dislike of the scene under the same question and the other way round. ``seconds`` (dwell only) is
+    how long the scene was looked at: at most the time since it was opened, and half an hour; the longest look counts.
+    Raises InvalidInput (field ``kind``, ``token`` or ``seconds``), and TooMany for more in a minute than one person
+    does.
     """
     chosen = _kind(kind)
     event_count(user=user)
     with transaction.atomic():
         impression = _impression(user, token)
+        if chosen == Event.Kind.DWELL:
+            return _look(user, impression, seconds)
         if chosen in _OPPOSITE:
-            Event.objects.filter(impression=impression, kind=_OPPOSITE[chosen]).delete()
+            _said(user, impression, _OPPOSITE[chosen]).delete()
         event, made = Event.objects.get_or_create(impression=impression, kind=chosen, defaults={"user": user})
         if made:
             vote_keep(event=event, impression=impression)
@@ -34,11 +42,20 @@ def event_record(*, user: User, token: str, kind: str) -> Event:
 
 
 def event_withdraw(*, user: User, token: str, kind: str) -> None:
-    """Take back an event; harmless when there is none. Raises as ``event_record`` does."""
+    """Take back an event; harmless when there is none. Raises as ``event_record`` does.
+
+    A like or dislike is taken back wherever it was said of the scene under the same question; with a click goes what
+    is known of the look.
+    """
     chosen = _kind(kind)
     event_count(user=user)
     with transaction.atomic():
-        Event.objects.filter(impression=_impression(user, token), kind=chosen).delete()
+        impression = _impression(user, token)
+        if chosen in _OPPOSITE:
+            _said(user, impression, chosen).delete()
+            return
+        kinds = [chosen, Event.Kind.DWELL] if chosen == Event.Kind.CLICK else [chosen]
+        Event.objects.filter(impression=impression, kind__in=kinds).delete()
 
 
 def event_impression(*, user: User, token: str) -> Impression:
@@ -67,3 +84,34 @@ def _impression(user: User, token: str) -> Impression:
             _("This result is no longer in your search history. Search again."), code="token_erased", field="token"
         )
     return impression
+
+
+def _said(user: User, impression: Impression, kind: Event.Kind) -> QuerySet[Any]:
+    """The likes (dislikes) of the scene under the same question: its words and examples, whatever the filters."""
+    query = Query.objects.filter(rankings=impression.ranking_id).only("text", "translation", "examples").get()
+    return Event.objects.filter(
+        user=user,
+        kind=kind,
+        impression__scene=impression.scene_id,
+        impression__ranking__query__text=query.text,
+        impression__ranking__query__translation=query.translation,
+        impression__ranking__query__examples=query.examples,
+    )
+
+
+def _look(user: User, impression: Impression, seconds: int | None) -> Event:
+    if seconds is None or seconds < 0:
+        raise InvalidInput(_("Say how many seconds the scene was looked at, 0 or more."), field="seconds")
+    opened = Event.objects.filter(impression=impression, kind=Event.Kind.CLICK).first()
+    if opened is None:
+        raise InvalidInput(
+            _("How long a scene was looked at is recorded only after it was opened from the results."), field="kind"
+        )
+    most = min(math.ceil((timezone.now() - opened.created_at).total_seconds()), _MOST_SECONDS)
+    looked, _made = Event.objects.get_or_create(
+        impression=impression, kind=Event.Kind.DWELL, defaults={"user": user, "seconds": 0}
+    )
+    looked.seconds = max(looked.seconds or 0, min(seconds, most))
+    looked.full_clean(exclude=["impression", "user"])
+    looked.save(update_fields=["seconds"])
+    return looked

@@ -111,14 +111,14 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     calibration = calibration_in_use(ranking.encoder) if ranking.query.text else {}
     words = bands_in_order(similarities, calibration)
     line = weaker_from(words)
-    told = dict(zip(shown, reasons_told(user, [hit.reason for hit in shown.values()]), strict=True))
+    told = reasons_told(user, {hit.scene_id: hit.reason for hit in shown.values()})
     hits = [
         Hit(
             rank=rank,
             scene=scenes[hit.scene_id],
             score=ranking.scores[rank - 1],
             similarity=similarities[rank - 1],
-            reason=told[rank],
+            reason=told[hit.scene_id],
             band=words[rank - 1],
             window=_window(tiles.get(hit.tile_id), hit.reason),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),

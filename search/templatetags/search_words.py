@@ -27,9 +27,9 @@ def duration(milliseconds: float | None) -> str:
 
 
 @register.filter
-def reasons(reason: object) -> list[str]:
-    """Return why a hit is where it is, in sentences."""
-    return reason_lines(reason) if isinstance(reason, Mapping) else []
+def reasons(reason: object, scene: object = None) -> list[str]:
+    """Return why a hit is where it is, in sentences; ``scene`` is the id of its scene."""
+    return reason_lines(reason, scene_id=scene) if isinstance(reason, Mapping) else []
 
 
 @register.filter

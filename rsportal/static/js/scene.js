@@ -1,5 +1,6 @@
-// The scene page: feedback in place, and copying the footprint.
+// The scene page: feedback in place, how long it is looked at, and copying the footprint.
 
+import "./dwell.js";
 import "./feedback.js";
 
 for (const block of document.querySelectorAll("[data-copy]")) {

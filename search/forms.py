@@ -194,7 +194,7 @@ class SearchForm:
 
     def unfiltered_querystring(self) -> str:
         """Return the query string of the same search without filters."""
-        return self.changed(**{name: () for name in _LISTS}, **dict.fromkeys(_TEXTS, ""))
+        return self.changed(**dict.fromkeys(_LISTS, ()), **dict.fromkeys(_TEXTS, ""))
 
     def untranslated_querystring(self) -> str:
         """Return the permalink's query string without the person's own translation."""

@@ -15,6 +15,7 @@ from imagery.selectors_archive import ArchiveState, archive_state
 from rsportal.errors import InvalidInput, Unavailable
 from rsportal.web import is_htmx, next_url, request_user
 from search.chips import chips_shown
+from search.example_chips import example_chips
 from search.examples import example_queries
 from search.forms import SearchForm
 from search.judgements import question_judgements
@@ -85,10 +86,15 @@ def event(request: HttpRequest) -> HttpResponse:
     if kind in _WITHDRAWALS:
         event_withdraw(user=user, token=token, kind=_WITHDRAWALS[kind])
     else:
-        event_record(user=user, token=token, kind=kind)
+        event_record(user=user, token=token, kind=kind, seconds=_seconds(request))
     if request.POST.get("next"):
         return redirect(next_url(request, reverse("search:home")))
     return HttpResponse(status=204)
+
+
+def _seconds(request: HttpRequest) -> int | None:
+    text = request.POST.get("seconds", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _answer(request: HttpRequest, form: SearchForm) -> SearchPage | None:
@@ -157,6 +163,7 @@ def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     context = {"rail": groups, "clear_bbox": form.without("bbox"), **_progress_context(request, state)}
     encoder = context["encoder"]
     context["examples"] = example_queries()
+    context["example_chips"] = example_chips(user=request.user, form=form)
     context["languages"] = languages_read(encoder.languages) if encoder else ""
     if not form.asked:
         context["spots"] = coverage_spots(request.user)

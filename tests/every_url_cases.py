@@ -265,6 +265,13 @@ CASES: dict[str, Make] = {
     "admin:search_encoder_stages": page(
         "admin:search_encoder_stages", args=lambda _h: [1], post={"ranking": '{"diffuse": {"on": false}}'}
     ),
+    "admin:search_feedback_effect": page("admin:search_feedback_effect", query=lambda _h: {"q": SHARED_TEXT}),
+    "admin:search_feedback_exclude": both(
+        page(
+            "admin:search_feedback_exclude", query=lambda h: {"scene": str(h.scene_id)}, post={"reason": "taken over"}
+        ),
+        page("admin:search_feedback_exclude", query=lambda h: {"user": h.owner_id}, post={"reason": "taken over"}),
+    ),
     "admin:search_judged_start": page("admin:search_judged_start", args=lambda h: [h.judged_set_id]),
     "admin:search_judged_judge": page(
         "admin:search_judged_judge",
@@ -285,6 +292,9 @@ CASES: dict[str, Make] = {
         page("admin:search_judged_runs", args=lambda h: [h.judged_set_id], post={"configurations": "nowhere"}),
         page("admin:search_judged_runs", args=lambda h: [h.judged_set_id], query=lambda h: {"run": h.run_id}),
     ),
+    "admin:search_trial_results": page("admin:search_trial_results", args=lambda _h: [1]),
+    "admin:search_trial_start": page("admin:search_trial_start", args=lambda _h: [1], post={}),
+    "admin:search_trial_end": page("admin:search_trial_end", args=lambda _h: [1], post={}),
     "admin:jsi18n": page("admin:jsi18n"),
     "admin:app_list": both(
         page("admin:app_list", args=lambda _h: ["imagery"]), page("admin:app_list", args=lambda _h: ["search"])

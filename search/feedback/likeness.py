@@ -9,7 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from search.ranking.examples import query_composed
 from search.ranking.query import Geometry, RankQuery, Vector, unit
+from search.ranking.stages import Stage, StageSettings
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,19 @@ class Likeness:
 CENTRED: Final = Likeness(same=0.9, similar=0.75)
 AS_THEY_ARE: Final = Likeness(same=0.98, similar=0.95)
 """Of vectors whose text mean is not known yet."""
+_CENTRED: Final = StageSettings(normalise=Stage(on=True))
+_AS_THEY_ARE: Final = StageSettings()
 
 
 def asked_together(query: RankQuery, geometry: Geometry) -> Vector:
     """Return the unit vector (d,) that all of a query stands for when it is compared with other queries.
 
-    The text without the text mean, as far as that is known, whatever the ranking's stages are set to: so that vectors
-    that were kept under other settings can still be compared.
+    The text without the text mean, as far as that is known, and the examples that are wanted beside it
+    (``search.ranking.examples``), whatever the ranking's stages are set to: so that vectors that were kept under other
+    settings can still be compared.
     """
+    if query.examples:
+        return query_composed(query, geometry=geometry, settings=_CENTRED if geometry.complete else _AS_THEY_ARE)
     if geometry.text_mean is None:
         return query.vector
     return unit(np.asarray(query.vector - geometry.text_mean, dtype=np.float32))

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from rsportal.accounts.models import User
+from search.examples_given import ExampleGiven, ExampleKind
 from search.judgements import Judgement, judged_counts
 from search.models import Query, Ranking
 from search.reasons import places_moved
@@ -31,6 +32,13 @@ class ShownRow:
     token: str
     places: int | None = None
     new: bool = False
+
+    @property
+    def like(self) -> str:
+        """The hit as an example in an address: the part that matched, or the whole scene."""
+        if self.hit.window is None:
+            return str(ExampleGiven(ExampleKind.SCENE, self.hit.scene.pk))
+        return str(ExampleGiven(ExampleKind.BOX, self.hit.scene.pk, self.hit.window))
 
     @property
     def up(self) -> int:

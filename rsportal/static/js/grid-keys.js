@@ -1,5 +1,5 @@
 // Moving between hits with the keyboard: / box, arrows, Enter (the link's own), + - judge, u takes the last one back,
-// ? shows the keys.
+// m more like this, ? shows the keys.
 
 import { judge } from "./feedback.js";
 
@@ -73,6 +73,8 @@ document.addEventListener("keydown", (event) => {
     if (!form) return;
     event.preventDefault();
     judge(form, event.key === "-" ? "dislike" : "like");
+  } else if (event.key === "m") {
+    document.activeElement.closest?.("[data-hit]")?.querySelector("[data-more-like]")?.click();
   } else if (event.key === "u") {
     document.getElementById("undo")?.click();
   }

@@ -1,6 +1,7 @@
 // The search page: short addresses, clicks told at once, filters that apply themselves, keys.
 
 import { sendClick } from "./feedback.js";
+import "./compose.js";
 import "./grid-keys.js";
 import "./rerank.js";
 
@@ -23,10 +24,11 @@ function openRailWhenWide() {
 openRailWhenWide();
 WIDE.addEventListener("change", openRailWhenWide);
 
-// Empty filters stay out of the permalink; an empty box is sent, so that the page says what to do.
-form.addEventListener("formdata", (event) => {
-  for (const [name, value] of [...event.formData.entries()]) {
-    if (value === "" && name !== "q") event.formData.delete(name);
+// Empty filters stay out of the permalink; an empty box is sent, so that the page says what to do, but examples need no
+// words.
+form.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData.entries()]) {
+    if (value === "" && (name !== "q" || formData.has("like"))) formData.delete(name);
   }
 });
 
@@ -36,7 +38,8 @@ window.addEventListener("pageshow", () => page.removeAttribute("data-busy"));
 
 // On wide screens a ticked collection or a date applies at once when something was asked.
 rail.addEventListener("change", () => {
-  if (WIDE.matches && form.elements.q.value.trim()) form.requestSubmit();
+  const asked = form.elements.q.value.trim() || new FormData(form).has("like");
+  if (WIDE.matches && asked) form.requestSubmit();
 });
 
 function clicked(event) {

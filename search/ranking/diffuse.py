@@ -7,6 +7,7 @@ each picture and its nearest neighbours among the candidates. Before it the quer
 docs/ranking.md has what each constant was measured to be worth; none of them is near an edge.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ EXPANSION_HITS: Final = 5
 EXPANSION_WEIGHT: Final = 0.5
 """Of the expanded query beside the query, both standardised."""
 SEED_FROM: Final = 1.5
-"""Standard deviations above the mean from which a candidate is a source."""
+"""Standard deviations above the mean from which a candidate is a source, worth the square of what it has above."""
 SPREAD: Final = 0.75
 """What a candidate gets from its neighbours; the rest it has from itself."""
 STEPS: Final = 8
@@ -32,26 +33,49 @@ _TIE: Final = 1e-6
 _TINY: Final = 1e-9
 
 
+@dataclass(frozen=True)
+class Graph:
+    """The best candidates and how near they are to each other: ``nodes`` (g,) are their rows, ``edges`` (g, g) float32
+    have rows of sum 1 (0 for a row that is near nothing)."""
+
+    nodes: NDArray[np.intp]
+    edges: NDArray[np.float32]
+
+
+def graph_of(vectors: NDArray[np.float32], scores: Scores) -> Graph:
+    """Return the graph of the 500 best of n candidates; ``vectors`` (n, d) are unit rows, ``scores`` (n,)."""
+    nodes = _highest(scores, NODES)
+    return Graph(nodes, _edges(vectors[nodes]))
+
+
 def scores_diffused(vectors: NDArray[np.float32], scores: Scores, *, weight: float = 1.0) -> Scores:
-    """Return scores (n,) of n candidates in the order that the diffusion gives them.
+    """Return ``diffused`` without its graph."""
+    return diffused(vectors, scores, weight=weight)[0]
+
+
+def diffused(vectors: NDArray[np.float32], scores: Scores, *, weight: float = 1.0) -> tuple[Scores, Graph | None]:
+    """Return scores (n,) of n candidates in the order that the diffusion gives them, and the graph it went over.
 
     ``vectors`` (n, d) are unit rows. The numbers are those of ``scores``, handed out anew: the first place keeps the
     highest, so that what comes after reads them as before. ``weight`` (0 to 1, more counts as 1) is the part of the
-    diffusion beside the scores themselves, both standardised. Fewer than 20 candidates stay as they are.
+    diffusion beside the scores themselves, both standardised. Fewer than 20 candidates stay as they are,
+    and there is no graph.
     """
     if len(scores) < FEWEST or not scores.std() > _TINY:
-        return scores
+        return scores, None
     share = min(weight, 1.0)
     plain = _standardised(scores)
     fused = np.full(len(scores), -np.inf)
     expanded = query_expanded(vectors, scores)
-    nodes = _highest(expanded, NODES)
-    spread = graph_spread(vectors[nodes], expanded[nodes])
+    graph = graph_of(vectors, expanded)
+    nodes = graph.nodes
+    source = np.maximum(expanded[nodes] - SEED_FROM, 0.0) ** 2
+    spread = graph_spread(graph.edges, source, keep=1.0 - SPREAD, steps=STEPS)
     # Where nothing arrives the order of the scores goes on.
     fused[nodes] = share * _standardised(spread) + (1.0 - share) * plain[nodes] + _TIE * expanded[nodes]
     handed = np.empty_like(scores)
     handed[np.lexsort((-plain, -fused))] = np.sort(scores)[::-1]
-    return handed
+    return handed, graph
 
 
 def query_expanded(vectors: NDArray[np.float32], scores: Scores) -> Scores:
@@ -68,23 +92,24 @@ def query_expanded(vectors: NDArray[np.float32], scores: Scores) -> Scores:
     return _standardised(plain + EXPANSION_WEIGHT * _standardised(np.asarray(vectors @ mean, dtype=np.float64)))
 
 
-def graph_spread(vectors: NDArray[np.float32], standardised: Scores) -> Scores:
-    """Return what each of n rows has (n,) after the sources' worth has spread over the graph.
+def graph_spread(edges: NDArray[np.float32], source: Scores, *, keep: float, steps: int) -> Scores:
+    """Return what each of g rows has (g,) after the worth of the sources (g,) has spread over the graph.
 
-    Sources are rows from 1.5 standard deviations up, worth the square of what they have above that. An edge weighs the
-    cube of the cosine, and one that both ends have among their ten nearest counts twice: a picture that is everybody's
-    neighbour but has others itself (a hub) passes on less.
+    u <- ``keep`` * source + (1 - ``keep``) * edges u, ``steps`` times.
     """
-    edges = _edges(vectors)
-    source = (np.maximum(standardised - SEED_FROM, 0.0) ** 2).astype(np.float32)
-    found = source
-    for _step in range(STEPS):
-        found = (1.0 - SPREAD) * source + SPREAD * (edges @ found)
+    begun = source.astype(np.float32)
+    found = begun
+    for _step in range(steps):
+        found = np.float32(keep) * begun + np.float32(1.0 - keep) * (edges @ found)
     return found.astype(np.float64)
 
 
 def _edges(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the graph (n, n), rows of sum 1 (0 for a row that is near nothing)."""
+    """Return the edges (n, n) between unit rows (n, d).
+
+    An edge weighs the cube of the cosine, and one that both ends have among their ten nearest counts twice: a picture
+    that is everybody's neighbour but has others itself (a hub) passes on less.
+    """
     count = len(vectors)
     nearest = max(1, min(NEIGHBOURS, count // 10))
     cosines = vectors @ vectors.T

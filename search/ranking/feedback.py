@@ -1,33 +1,43 @@
-"""Feedback: what people did with scenes under queries like this one moves scenes that look like those.
+"""Feedback: what people did with scenes under queries like this one moves the hits that it says something new about.
 
-Positives only: a hit that nobody opened is not a bad hit. Fusion as in DESIGN 9.3, a Rocchio query of the liked
-scenes (Rocchio 1971) beside the scores, both standardised over the candidates.
+Positives only: a hit that nobody opened is no bad hit. Lessons spread over the graph of neighbours
+(``search.ranking.support``); where a hit has clearly more or less support than its place in the ranking lets expect,
+it moves, and all others keep their order. So feedback that only says what the ranking knew changes nothing.
+docs/learning.md has the figures, docs/decisions/0010-learning-by-surprise.md what was tried instead.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.ranking.bands import falling
+from search.ranking.clauses import taken_away
+from search.ranking.diffuse import Graph, graph_of
 from search.ranking.evidence import Evidence, Lessons, Votes
-from search.ranking.gates import agreeing, votes_pooled
+from search.ranking.gates import agreeing, matching, votes_pooled
 from search.ranking.normalise import rows_corrected
 from search.ranking.pool import Pool
-from search.ranking.query import Vector, unit
+from search.ranking.query import Vector
+from search.ranking.support import lessons_placed, spread_plainly, standardised, support_of, trusted
 
 __all__ = ["Evidence", "Lessons", "Votes", "feedback_step"]
 
 Scores = NDArray[np.float64]
 
 NOTE: Final = "feedback"
-MOST_SHARE: Final = 0.6
-"""Of the lessons beside the scores, when there are many."""
-DOUBT: Final = 2.0
-"""Likes that it takes for half of that share."""
 PARENT: Final = 5.0
-"""Likes that a level counts for in the level below it."""
-DISLIKED: Final = 0.25
+"""Likes that a level counts for at most in the level before it (DESIGN 9.3)."""
+SURPRISE: Final = 0.1
+"""Of the support from which a hit moves, if very much was learnt."""
+DOUBT: Final = 0.5
+"""What the support must surprise by in addition, times 1 / (likes + 2)."""
+DOUBT_LIKES: Final = 2.0
+DISLIKED: Final = 0.5
+"""Support that a hit loses which is like what was disliked, and twice that if it was disliked itself."""
+SCORE: Final = 0.05
+"""What a standard deviation of the scores counts for beside the support."""
 _MOST_TOLD: Final = 3
 _DIGITS: Final = 3
 _TINY: Final = 1e-9
@@ -35,99 +45,136 @@ _TINY: Final = 1e-9
 
 @dataclass(frozen=True)
 class _Level:
+    """What one level has to say: l lessons in the geometry that is compared, their ``rows`` in the pool or -1."""
+
     name: str
-    rows: Vector
-    weights: NDArray[np.float64]
     lessons: Lessons
+    vectors: Vector
+    weights: NDArray[np.float64]
+    rows: NDArray[np.intp]
+
+    @property
+    def amount(self) -> float:
+        """The likes that it stands for."""
+        return float(self.weights.sum())
 
 
 def feedback_step(pool: Pool) -> Pool:
-    """Move rows towards what was liked, and away from what was disliked (``feedback``); the note says why."""
+    """Move rows by what was liked and disliked (``feedback``); the note says why. Scores are handed out anew.
+
+    The weight of the stage divides what a hit's support must surprise by: 1 is what was measured.
+    """
     evidence = pool.asked.evidence
-    if evidence is None or evidence.empty or not pool.scores.std() > _TINY:
+    if evidence is None or evidence.empty or len(pool.rows) < 2 or not pool.scores.std() > _TINY:
         return pool
-    levels = _levels(pool, evidence)
-    z = _standardised(pool.scores)
-    fused, told = z, np.zeros_like(z)
-    share = 0.0
-    if levels:
-        centre, amount = _centre(levels)
-        share = pool.asked.settings.feedback.weight * MOST_SHARE * amount / (amount + DOUBT)
-        share = min(share, 1.0)
-        told = share * _standardised(np.asarray(pool.vectors @ centre, dtype=np.float64))
-        fused = (1.0 - share) * z + told
-    if len(evidence.disliked):
-        against = _rows(pool, evidence.disliked)
-        away = evidence.disliked.weights.astype(np.float32) @ against
-        taken = DISLIKED * _standardised(np.asarray(pool.vectors @ unit(away), dtype=np.float64))
-        fused, told = fused - taken, told - taken
-    scores = pool.scores.mean() + pool.scores.std() * fused
-    after = replace(pool, scores=np.asarray(scores, dtype=np.float64))
-    return after.noted(NOTE, _notes(pool, levels, told=told, plain=(1.0 - share) * z, own=len(evidence.own)))
+    places = {scene: row for row, scene in enumerate(pool.asked.candidates.scene_ids[pool.rows].tolist())}
+    levels = _levels(pool, evidence, places)
+    against = _level(pool, "disliked", evidence.disliked, places)
+    if not levels and not against.amount:
+        return pool
+    graph = pool.graph or graph_of(pool.vectors, pool.scores)
+    z = standardised(pool.scores)
+    amount, worth = _worth(pool, graph, levels)
+    support = np.zeros(len(z))
+    support[graph.nodes] = support_of(graph=graph, scores=z[graph.nodes], worth=worth, first=trusted(len(z)))
+    order = np.argsort(-pool.scores, kind="stable")
+    expected = np.empty(len(z))
+    expected[order] = falling(support[order])
+    moved = np.zeros(len(z))
+    if amount:
+        least = (SURPRISE + DOUBT / (amount + DOUBT_LIKES)) / pool.asked.settings.feedback.weight
+        surprise = support - expected
+        moved = np.sign(surprise) * np.maximum(np.abs(surprise) - least, 0.0)
+        moved[taken_away(pool) < 0] = np.minimum(moved[taken_away(pool) < 0], 0.0)
+    moved -= _disliked(pool, graph, against)
+    if not moved.any():
+        return pool
+    return _handed_out(pool, order=np.argsort(-(expected + moved + SCORE * z), kind="stable")).noted(
+        NOTE, _notes(pool, levels, moved=moved, expected=expected, own=len(evidence.own))
+    )
 
 
-def _levels(pool: Pool, evidence: Evidence) -> list[_Level]:
+def _levels(pool: Pool, evidence: Evidence, places: dict[object, int]) -> list[_Level]:
     """The levels that have something to say, the nearest first."""
-    found = []
-    for name, lessons in (("session", evidence.session), ("own", evidence.own)):
-        if len(lessons):
-            found.append(_Level(name, _rows(pool, lessons), lessons.weights, lessons))
-    votes = evidence.everybody
-    if len(votes):
-        rows = _rows(pool, votes)
-        chosen, weights = votes_pooled(vectors=rows, weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
-        plain = pool.vectors @ pool.target
-        matching = rows[chosen] @ pool.target > plain.mean()
-        chosen, weights = chosen[matching], weights[matching]
-        keep = agreeing(rows[chosen], weights)
-        if keep.any():
-            found.append(_Level("everybody", rows[chosen[keep]], weights[keep], votes))
-    return found
+    session = _level(pool, "session", evidence.session, places)
+    own = _believed(pool, _level(pool, "own", evidence.own, places))
+    everybody = _level(pool, "everybody", evidence.everybody, places)
+    if everybody.amount:
+        votes = evidence.everybody
+        rows, weights = votes_pooled(weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
+        everybody = replace(everybody, vectors=everybody.vectors[rows], weights=weights, rows=everybody.rows[rows])
+        everybody = _believed(pool, everybody, outliers=True)
+    return [level for level in (session, own, everybody) if level.amount]
 
 
-def _rows(pool: Pool, lessons: Lessons) -> Vector:
-    """The lessons' vectors in the geometry that is compared."""
-    normalise = pool.asked.settings.normalise
-    if normalise.active:
-        return rows_corrected(lessons.vectors, pool.asked.geometry, share=normalise.weight)
-    return lessons.vectors
+def _level(pool: Pool, name: str, lessons: Lessons, places: dict[object, int]) -> _Level:
+    vectors, normalise = lessons.vectors, pool.asked.settings.normalise
+    if normalise.active and len(lessons):
+        vectors = rows_corrected(vectors, pool.asked.geometry, share=normalise.weight)
+    rows = np.array([places.get(scene, -1) for scene in lessons.scene_ids.tolist()], dtype=np.intp)
+    return _Level(name, lessons, vectors, lessons.weights, rows)
 
 
-def _centre(levels: list[_Level]) -> tuple[Vector, float]:
-    """The direction of all levels together, each shrunk towards the one behind it, and the likes they stand for."""
-    centre, amount = np.zeros(levels[0].rows.shape[1], dtype=np.float32), 0.0
-    for level in reversed(levels):
-        total = float(level.weights.sum())
-        mean = unit(level.weights.astype(np.float32) @ level.rows)
-        behind = PARENT if amount else 0.0
-        centre = unit(total * mean + behind * centre)
-        amount = total + min(amount, PARENT)
-    return centre, amount
+def _believed(pool: Pool, level: _Level, *, outliers: bool = False) -> _Level:
+    """The level with the weight of lessons that cannot be about this query at 0."""
+    keep = matching(level.vectors, candidates=pool.vectors, target=pool.target)
+    if outliers:
+        rows = np.flatnonzero(keep)
+        keep[rows] = agreeing(level.vectors[rows], level.weights[rows])
+    return replace(level, weights=np.where(keep, level.weights, 0.0))
 
 
-def _notes(pool: Pool, levels: list[_Level], *, told: Scores, plain: Scores, own: int) -> NDArray[np.object_]:
-    notes = np.empty(len(pool.rows), dtype=object)
-    level = levels[0].name if levels else "session"
-    size = np.abs(told) + np.abs(plain) + _TINY
-    shares = np.round(told / size, _DIGITS).tolist()
-    likes: list[list[list[Any]]] = [[] for _ in shares]
-    nearest = next((each for each in levels if each.name != "everybody"), None)
-    if nearest is not None:
-        cosines = pool.vectors @ nearest.rows.T
-        most = min(_MOST_TOLD, cosines.shape[1])
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, :most].tolist()
-        told_of = [
+def _worth(pool: Pool, graph: Graph, levels: list[_Level]) -> tuple[float, Scores]:
+    """How many likes were learnt from, and what they are worth on the nodes (g,)."""
+    amount, worth = 0.0, np.zeros(len(graph.nodes))
+    for number, level in enumerate(levels):
+        share = min(1.0, PARENT / level.amount) if number else 1.0
+        amount += share * level.amount
+        worth += share * _placed(pool, graph, level)
+    return amount, worth
+
+
+def _placed(pool: Pool, graph: Graph, level: _Level) -> Scores:
+    return lessons_placed(
+        graph=graph, vectors=pool.vectors, rows=level.rows, lessons=level.vectors, weights=level.weights
+    )
+
+
+def _disliked(pool: Pool, graph: Graph, against: _Level) -> Scores:
+    """What each row loses (m,): most if it was disliked itself."""
+    lost = np.zeros(len(pool.rows))
+    if against.amount:
+        lost[graph.nodes] = DISLIKED * spread_plainly(graph=graph, worth=_placed(pool, graph, against))
+        here = against.rows[against.rows >= 0]
+        lost[here] = 2 * DISLIKED
+    return lost
+
+
+def _handed_out(pool: Pool, *, order: NDArray[np.intp]) -> Pool:
+    """The pool with its scores given to its rows in this order: what comes after reads them as before."""
+    scores = np.empty_like(pool.scores)
+    scores[order] = np.sort(pool.scores)[::-1]
+    return replace(pool, scores=scores)
+
+
+def _notes(pool: Pool, levels: list[_Level], *, moved: Scores, expected: Scores, own: int) -> NDArray[np.object_]:
+    """``share`` is what was learnt of all that orders a row, negative where it speaks against the row."""
+    shares = np.round(moved / (np.abs(moved) + expected + _TINY), _DIGITS).tolist()
+    told = [level for level in levels if level.name != "everybody"]
+    likes: list[list[list[str]]] = [[] for _ in shares]
+    if told:
+        lessons = told[0].lessons
+        words = [
             [str(scene), source, deed]
-            for scene, source, deed in zip(
-                nearest.lessons.scene_ids.tolist(), nearest.lessons.sources, nearest.lessons.deeds, strict=True
-            )
+            for scene, source, deed in zip(lessons.scene_ids.tolist(), lessons.sources, lessons.deeds, strict=True)
         ]
-        likes = [[told_of[row] for row in rows] for rows in best]
-    for row, (share, like) in enumerate(zip(shares, likes, strict=True)):
-        notes[row] = {"share": share, "like": like, "level": level, "own": own}
+        cosines = pool.vectors @ told[0].vectors.T
+        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :_MOST_TOLD].tolist()
+        likes = [[words[number] for number in row] for row in nearest]
+    level = levels[0].name if levels else "session"
+    notes = np.empty(len(shares), dtype=object)
+    notes[:] = [
+        {"share": share, "like": like if share > 0 else [], "level": level, "own": own} if share else None
+        for share, like in zip(shares, likes, strict=True)
+    ]
     return notes
-
-
-def _standardised(values: Scores) -> Scores:
-    spread = values.std()
-    return (values - values.mean()) / spread if spread > _TINY else np.zeros_like(values)

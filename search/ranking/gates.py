@@ -1,8 +1,7 @@
-"""Which of everybody's votes count. Pooling over people is attacked, so what is pooled passes gates first.
+"""Which lessons are believed. Pooling over people is attacked, so what is pooled passes gates first (DESIGN 9.4).
 
-A vote counts if at least two persons gave it to that scene, the scene matches the query better than the average
-candidate, and it agrees with what others voted for. Nobody has more than one vote on a scene, and no scene weighs more
-than five likes (DESIGN 9.4 has what happens without each of these).
+A scene counts if at least two persons voted for it, nobody has more than one vote on a scene, and no scene weighs more
+than five likes. Then it must match the query better than the average candidate, and agree with what others voted for.
 """
 
 from typing import Final
@@ -13,39 +12,44 @@ from numpy.typing import NDArray
 FEWEST_VOTERS: Final = 2
 MOST_WEIGHT: Final = 5.0
 LEAST_AGREEING: Final = 0.2
-"""The part of the scenes that is dropped, those least like the others."""
+"""The part of everybody's scenes that is dropped, those least like the others."""
+_FEW: Final = 3
 
 
 def votes_pooled(
-    *,
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    scenes: NDArray[np.object_],
-    voters: NDArray[np.int64],
+    *, weights: NDArray[np.float64], scenes: NDArray[np.object_], voters: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return one row (into the n votes) and a weight for each scene that enough persons voted for.
+    """Return one row (into the n votes) and one weight for each scene that enough persons voted for.
 
     Of several votes of one person on a scene the one that weighs most counts.
     """
-    best: dict[object, dict[int, tuple[float, int]]] = {}
+    votes: dict[object, dict[int, float]] = {}
+    first: dict[object, int] = {}
     for row, (scene, voter, weight) in enumerate(zip(scenes.tolist(), voters.tolist(), weights.tolist(), strict=True)):
-        known = best.setdefault(scene, {})
-        if voter not in known or known[voter][0] < weight:
-            known[voter] = (weight, row)
-    kept = [votes for votes in best.values() if len(votes) >= FEWEST_VOTERS]
-    rows = np.array([min(row for _weight, row in votes.values()) for votes in kept], dtype=np.intp)
-    sums = np.array([min(sum(weight for weight, _row in votes.values()), MOST_WEIGHT) for votes in kept])
-    return rows, sums
+        first.setdefault(scene, row)
+        known = votes.setdefault(scene, {})
+        known[voter] = max(weight, known.get(voter, 0.0))
+    kept = [scene for scene, each in votes.items() if len(each) >= FEWEST_VOTERS]
+    rows = np.array([first[scene] for scene in kept], dtype=np.intp)
+    return rows, np.array([min(sum(votes[scene].values()), MOST_WEIGHT) for scene in kept], dtype=np.float64)
 
 
 def agreeing(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which of n scenes (n, d) stay when a fifth of them, those least like the others, is dropped."""
-    count = len(weights)
-    if count < 3:
-        return np.ones(count, dtype=bool)
+    keep = np.ones(len(weights), dtype=bool)
+    if len(weights) < _FEW:
+        return keep
     centre = weights.astype(np.float32) @ vectors
     others = vectors @ centre - weights * np.einsum("ij,ij->i", vectors, vectors)
-    dropped = int(np.ceil(LEAST_AGREEING * count))
-    keep = np.ones(count, dtype=bool)
-    keep[np.argsort(others, kind="stable")[:dropped]] = False
+    keep[np.argsort(others, kind="stable")[: int(np.ceil(LEAST_AGREEING * len(weights)))]] = False
     return keep
+
+
+def matching(
+    lessons: NDArray[np.float32], *, candidates: NDArray[np.float32], target: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return which lessons (l,) match the query better than the average candidate does.
+
+    ``lessons`` (l, d), ``candidates`` (n, d) and ``target`` (d,) are unit rows of one geometry.
+    """
+    return np.asarray(lessons @ target > float((candidates @ target).mean()))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imagery.encoders.regions import cell_window
 from search.ranking.clauses import clauses_step, taken_away, without_step
-from search.ranking.diffuse import scores_diffused
+from search.ranking.diffuse import diffused
 from search.ranking.evidence import Evidence
 from search.ranking.examples import examples_step, examples_taken, query_composed
 from search.ranking.explain import reasons_of
@@ -146,8 +146,8 @@ def diffuse_step(pool: Pool) -> Pool:
 
     What "without" and "not like this" took away is taken once more: its neighbours must not give it back.
     """
-    scores = scores_diffused(pool.vectors, pool.scores, weight=pool.asked.settings.diffuse.weight)
-    return replace(pool, scores=scores + taken_away(pool) + examples_taken(pool))
+    scores, graph = diffused(pool.vectors, pool.scores, weight=pool.asked.settings.diffuse.weight)
+    return replace(pool, scores=scores + taken_away(pool) + examples_taken(pool), graph=graph)
 
 
 def _codes(scene_ids: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -179,7 +179,7 @@ STEPS: Final[list[tuple[str, Step]]] = [
     ("examples", examples_step),
     ("without", without_step),
     ("windows", windows_step),
-    ("feedback", feedback_step),
     ("diffuse", diffuse_step),
+    ("feedback", feedback_step),
 ]
 """The stages in their order; each has its on/off and weight in ``StageSettings`` under its name."""

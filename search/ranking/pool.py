@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from search.ranking.diffuse import Graph
 from search.ranking.evidence import Evidence
 from search.ranking.query import Geometry, RankQuery, Vector
 from search.ranking.regions import TileRegions
@@ -52,7 +53,8 @@ class Pool:
     ``rows`` int (m,) points into the candidates: tiles first, one row a scene after the stage ``windows``. ``vectors``
     (m, d) are their unit rows and ``target`` (d,) the query's, both in the geometry that is compared. ``scores``
     float64 (m,), higher is better. ``notes`` are what stages say about rows: name -> array (m,) of JSON values or None.
-    ``tiles`` is the pool as it was before its tiles became scenes.
+    ``tiles`` is the pool as it was before its tiles became scenes; ``graph`` is that of the rows' neighbours, once a
+    stage has made it.
     """
 
     asked: Asked
@@ -62,6 +64,7 @@ class Pool:
     scores: NDArray[np.float64]
     notes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     tiles: Pool | None = None
+    graph: Graph | None = None
 
     def take(self, index: NDArray[Any]) -> Pool:
         """Return the pool of some of its rows, in the order of ``index``."""
@@ -69,6 +72,7 @@ class Pool:
             return self  # Nothing moves: 4 MB of vectors need not be copied.
         return replace(
             self,
+            graph=None,
             rows=self.rows[index],
             vectors=self.vectors[index],
             scores=self.scores[index],

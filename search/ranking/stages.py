@@ -55,9 +55,9 @@ class StageSettings:
     examples: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))
     without: Stage = field(default_factory=lambda: Stage(on=True, weight=0.5))
     windows: Stage = field(default_factory=lambda: Stage(on=True, weight=0.95))
-    feedback: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))
     relations: Stage = field(default_factory=lambda: Stage(on=True, weight=2.0))
     diffuse: Stage = field(default_factory=Stage)
+    feedback: Stage = field(default_factory=lambda: Stage(on=True, weight=1.0))
     cross_encoder: CrossEncoderStage = field(default_factory=CrossEncoderStage)
 
     def as_json(self) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.ranking import diffuse
-from search.ranking.diffuse import graph_spread, query_expanded, scores_diffused
+from search.ranking.diffuse import graph_of, graph_spread, query_expanded, scores_diffused
 from search.ranking.query import unit
 
 
@@ -104,6 +104,9 @@ def test_a_query_that_nothing_answers_is_not_expanded():
 
 def test_what_no_edge_reaches_gets_nothing():
     vectors = np.concatenate([np.tile(np.eye(4, dtype=np.float32)[0], (15, 1)), np.eye(4, dtype=np.float32)[1:]])
-    spread = graph_spread(vectors, np.r_[np.full(5, 3.0), np.zeros(13)])
+    source = np.r_[np.full(5, 3.0), np.zeros(13)]
+    graph = graph_of(vectors, source)
+    spread = np.zeros(18)
+    spread[graph.nodes] = graph_spread(graph.edges, source[graph.nodes], keep=0.25, steps=8)
     assert (spread[:15] > 0).all()
     assert spread[15:].tolist() == [0, 0, 0]

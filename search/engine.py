@@ -45,7 +45,7 @@ from search.understood import query_related, request_understand
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
-CODE_VERSION: Final = "stages-1"
+CODE_VERSION: Final = "stages-2"
 """Change it when the same settings order the same candidates differently."""
 MOST_CANDIDATES: Final = 1_000
 _MS: Final = 1_000.0
@@ -203,7 +203,7 @@ def ranker_of(encoder: Encoder) -> Ranker:
 
 
 def ranker_version(settings: StageSettings, geometry: Geometry) -> str:
-    """Return what rankings of different code, settings or means are told apart by, such as ``stages-1:3f2a90bc``."""
+    """Return what rankings of different code, settings or means are told apart by, such as ``stages-2:3f2a90bc``."""
     digest = hashlib.sha256(settings.fingerprint().encode())
     if settings.normalise.active:
         for mean in (geometry.text_mean, geometry.image_mean):

@@ -11,23 +11,34 @@ from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from rsportal.errors import InvalidInput
 from rsportal.web import next_url, request_user
 from search.models import QueryImage
 from search.services import image_keep
-from search.services.query_images import FIELD, MAX_BYTES
+from search.services.query_images import FIELD, MAX_BYTES, upload_length_check
 
 _MAX_AGE_SECONDS = 86_400
 
 
-@require_POST
+@csrf_exempt  # Only here, where the body is not yet read: the inner view checks the token.
 def examples(request: HttpRequest) -> HttpResponse:
-    """Keep a picture (``picture``, ``kind`` picture or sketch) as an example.
+    """Keep a picture (``picture``, ``kind`` picture or sketch) as an example, unless it is too large to be read.
 
     With ``next`` it goes back there with the example added to the query; else JSON tells how to write it in an address.
     """
+    try:
+        upload_length_check(request.META.get("CONTENT_LENGTH"))
+    except InvalidInput as error:
+        return JsonResponse({"error": error.message, "code": error.code}, status=413)
+    return _examples(request)
+
+
+@require_POST
+@csrf_protect
+def _examples(request: HttpRequest) -> HttpResponse:
     goes_on = bool(request.POST.get("next"))
     try:
         image = _kept(request)

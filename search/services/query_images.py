@@ -29,8 +29,16 @@ SIDE_PIXELS: Final = 768
 """Longest side of what is kept: twice what the largest usual encoder reads."""
 MAX_KEPT: Final = 200
 """Pictures of a person beside those in their concepts; those not used for longest go first."""
+_FORM_BYTES: Final = 1024 * 1024  # The other fields and the boundaries of a form.
 _QUALITY: Final = 90
 _NAME_CHARS: Final = 200
+
+
+def upload_length_check(announced: str | None) -> None:
+    """Refuse an upload by its announced length before it is read. Raises InvalidInput (field ``picture``)."""
+    length = int(announced) if announced and announced.isascii() and announced.isdigit() else 0
+    if length > MAX_BYTES + _FORM_BYTES:
+        raise _too_large("")
 
 
 def image_keep(*, user: User, data: bytes, name: str = "", kind: str = QueryImage.Kind.PICTURE) -> QueryImage:
@@ -43,12 +51,7 @@ def image_keep(*, user: User, data: bytes, name: str = "", kind: str = QueryImag
         raise InvalidInput(_("%(kind)s is neither picture nor sketch.") % {"kind": repr(kind[:40])}, field="kind")
     shown = "".join(char for char in Path(name).name if char.isprintable())[:_NAME_CHARS]
     if len(data) > MAX_BYTES:
-        raise InvalidInput(
-            _("%(file)s is too large: it has more than %(limit)s.")
-            % {"file": shown or _("The picture"), "limit": filesizeformat(MAX_BYTES)},
-            code="too_large",
-            field=FIELD,
-        )
+        raise _too_large(shown)
     if kind == QueryImage.Kind.SKETCH:
         from search.services.sketches import sketch_keep
 
@@ -97,6 +100,11 @@ def _prune(user: User) -> None:
     loose = QueryImage.objects.filter(user=user).exclude(pk__in=images_in_concepts(user))
     surplus = loose.order_by("-used_at", "-created_at").values_list("pk", flat=True)[MAX_KEPT:]
     QueryImage.objects.filter(pk__in=list(surplus)).delete()
+
+
+def _too_large(name: str) -> InvalidInput:
+    told = {"file": name or _("The picture"), "limit": filesizeformat(MAX_BYTES)}
+    return InvalidInput(_("%(file)s is too large: it has more than %(limit)s.") % told, code="too_large", field=FIELD)
 
 
 def _small(data: bytes, name: str) -> Image.Image:

@@ -38,6 +38,6 @@ class PositionPropensityAdmin(ReadOnly, admin.ModelAdmin):
     def value(self, row: PositionPropensity) -> str:
         return f"{row.propensity:.3f}"
 
-    @admin.display(description=gettext_lazy("95 % interval"))
+    @admin.display(description=gettext_lazy("interval (95 %)"))
     def interval(self, row: PositionPropensity) -> str:
         return f"{row.low:.3f} – {row.high:.3f}"

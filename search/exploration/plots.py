@@ -46,7 +46,7 @@ def propensity_plot(rows: Sequence[PositionPropensity]) -> Plot | None:
         x_ticks=[Tick(x(rank), str(rank), "end" if rank == last else "middle") for rank in marked],
         y_ticks=[Tick(y(at), f"{at:g}") for at in _SHARES],
         series=[series(1, estimated, x, y), series(2, guessed, x, y)],
-        header=[_("Rank"), _("Propensity"), _("95 % interval"), _("Shown exchanged")],
+        header=[_("Rank"), _("Propensity"), _("interval (95 %)"), _("Shown exchanged")],
         rows=[
             [str(row.rank), f"{row.propensity:.3f}", f"{row.low:.3f} – {row.high:.3f}", f"{row.shows:,}"]
             for row in rows
@@ -74,7 +74,7 @@ def days_plot(days: Mapping[date, Tally]) -> Plot | None:
         x_ticks=[Tick(x(place), labels[place], anchor) for place, anchor in ((0, "start"), (len(known) - 1, "end"))],
         y_ticks=[Tick(y(at), f"{at:g}") for at in (0.0, 0.25, 0.5, 0.75, 1.0)],
         series=[series(1, Values(_("B's share so far"), range(len(known)), points, told), x, y)],
-        header=[_("Day"), _("won by A"), _("won by B"), _("ties"), _("B's share so far"), _("95 % interval")],
+        header=[_("Day"), _("won by A"), _("won by B"), _("ties"), _("B's share so far"), _("interval (95 %)")],
         rows=[
             [
                 label,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,9 +11,10 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from imagery.models import Collection, Scene
+from imagery.models import Collection, IngestJob, Scene
 from search.concepts.expand import example_given
 from search.examples_given import ExampleGiven, ExampleKind
+from search.filters import moment_text
 from search.models import Concept, ConceptExample, Query
 from search.selectors_concepts import examples_of, shared_in
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MANY: Final = 1_000
 """Beyond so many, new scenes are not counted."""
 _WEIGHTS: Final = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0)
+_LONGEST_INGEST: Final = timedelta(days=1)
 _RUNS: Final = 2_000  # searches with a concept that are looked at, newest first
 
 
@@ -92,11 +94,15 @@ def concept_shown(user: "Viewer", concept: Concept) -> ShownConcept:
 
 
 def concepts_shown(user: "Viewer", concepts: Iterable[Concept]) -> list[ShownConcept]:
-    """Return concepts of ``concept_list`` as a page shows them, in two statements whatever their number."""
+    """Return concepts of ``concept_list`` as a page shows them, in three statements whatever their number."""
     every = list(concepts)
-    runs = last_runs(user)
-    new = scenes_added(user, {concept.pk: runs[concept.pk] for concept in every if concept.pk in runs})
-    return [_shown(user, concept, runs.get(concept.pk), new.get(concept.pk)) for concept in every]
+    known = last_runs(user)
+    runs = {concept.pk: known[concept.pk] for concept in every if concept.pk in known}
+    since = with_unfinished(user, runs)
+    new = scenes_added(user, since)
+    return [
+        _shown(user, concept, runs.get(concept.pk), since.get(concept.pk), new.get(concept.pk)) for concept in every
+    ]
 
 
 def last_runs(user: "Viewer") -> dict[UUID, datetime]:
@@ -108,6 +114,25 @@ def last_runs(user: "Viewer") -> dict[UUID, datetime]:
             if example["kind"] == ExampleKind.CONCEPT:
                 runs.setdefault(UUID(example["id"]), moment.replace(microsecond=0))
     return runs
+
+
+def with_unfinished(user: "Viewer", runs: dict[UUID, datetime]) -> dict[UUID, datetime]:
+    """Return from when on scenes may be new: the run, or the arrival of a scene that was not ready yet at the run.
+
+    Looked for among the ingests of the day before each run. Else what came while somebody searched would never be new.
+    """
+    asked = Q(pk__in=[])
+    for run in set(runs.values()):
+        asked |= Q(created_at__gt=run - _LONGEST_INGEST, created_at__lte=run, finished_at__gt=run)
+    if not runs:
+        return {}
+    jobs = IngestJob.objects.filter(asked, scene__in=Scene.objects.visible_to(user).order_by().values("pk"))
+    late = list(jobs.order_by().values_list("scene__created_at", "finished_at")[:MANY])
+    moment = timedelta(seconds=1)
+    return {
+        pk: min([run, *(added - moment for added, done in late if added <= run < done)]).replace(microsecond=0)
+        for pk, run in runs.items()
+    }
 
 
 def scenes_added(user: "Viewer", since: dict[UUID, datetime]) -> dict[UUID, int]:
@@ -124,10 +149,12 @@ def scenes_added(user: "Viewer", since: dict[UUID, datetime]) -> dict[UUID, int]
     return {pk: counts[name] for name, pk in names.items()}
 
 
-def _shown(user: "Viewer", concept: Concept, run: datetime | None, new: int | None) -> ShownConcept:
+def _shown(
+    user: "Viewer", concept: Concept, run: datetime | None, after: datetime | None, new: int | None
+) -> ShownConcept:
     home = reverse("search:home")
     like = str(ExampleGiven(ExampleKind.CONCEPT, concept.pk))
-    since = {"added_after": run.strftime("%Y-%m-%dT%H:%M:%SZ")} if run else {}
+    since = {"added_after": moment_text(after)} if after else {}
     return ShownConcept(
         concept=concept,
         own=concept.owner_id == user.pk,
@@ -135,7 +162,7 @@ def _shown(user: "Viewer", concept: Concept, run: datetime | None, new: int | No
         examples=[_example(concept, row) for row in examples_of(concept)],
         search=f"{home}?{urlencode({'like': like}, safe=':')}",
         last_run=run,
-        search_new=f"{home}?{urlencode({'like': like, **since}, safe=':')}" if run else "",
+        search_new=f"{home}?{urlencode({'like': like, **since}, safe=':')}" if after else "",
         new=new,
     )
 

@@ -144,7 +144,7 @@ def _gated(pool: Pool, gates: Gates) -> Gates:
     rows = votes.vectors
     if normalise.active:
         rows = rows_corrected(rows, pool.asked.geometry, share=normalise.weight)
-    chosen, weights = votes_pooled(vectors=rows, weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
+    chosen, weights = votes_pooled(weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
     matching = rows[chosen] @ pool.target > (pool.vectors @ pool.target).mean()
     counted = int(agreeing(rows[chosen[matching]], weights[matching]).sum())
     dropped = {

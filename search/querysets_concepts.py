@@ -34,7 +34,7 @@ def _shared(prefix: str) -> Q:
         Q(**{f"{owner}__is_superuser": True})
         | Q(**{f"{collection}__owner": F(owner)})
         | Q(**{f"{collection}__visibility": Visibility.ALL_USERS})
-        | (Q(**{f"{collection}__visibility": Visibility.MEMBERS}) & Exists(member))
+        | Q(Q(**{f"{collection}__visibility": Visibility.MEMBERS}), Exists(member))
     )
 
 

@@ -62,7 +62,7 @@ def concept(request: HttpRequest, concept_id: UUID) -> HttpResponse:
     user, shown = request_user(request), _concept_or_404(request, concept_id)
     if request.method != "POST":
         return _concept_page(request, shown)
-    words = {name: request.POST[name] for name in _FIELDS if name in request.POST}
+    words: dict[str, Any] = {name: request.POST[name] for name in _FIELDS if name in request.POST}
     try:
         concept_change(concept=shown, user=user, weights=_weights(request.POST), **words)
     except InvalidInput as error:
@@ -143,7 +143,7 @@ def _create(request: HttpRequest, user: User) -> HttpResponse:
         if ranking is not None:
             saved = concept_from_ranking(user=user, ranking=ranking, name=data.get("name", ""), into=into)
         else:
-            words = {name: data.get(name, "") for name in _FIELDS}
+            words: dict[str, Any] = {name: data.get(name, "") for name in _FIELDS}
             made = concept_create(user=user, examples=examples_parse(data.getlist("like"), most=None), **words)
             saved = SavedSearch(made, made.examples.count(), 0)
     except InvalidInput as error:

@@ -65,9 +65,10 @@ def concept_expand(*, concept_id: UUID, user: "Viewer") -> ConceptExpanded:
 
 def example_given(row: ConceptExample) -> ExampleGiven:
     """Return a stored example (its image read with it) as a search takes it."""
-    if row.image_id is not None:
+    if row.image is not None:
         sketch = row.image.kind == QueryImage.Kind.SKETCH
-        return ExampleGiven(ExampleKind.SKETCH if sketch else ExampleKind.IMAGE, row.image_id, None, row.weight)
+        return ExampleGiven(ExampleKind.SKETCH if sketch else ExampleKind.IMAGE, row.image.pk, None, row.weight)
+    assert row.scene_id is not None, "the table has no example of neither"
     if row.window is not None:
         x, y, width, height = row.window
         return ExampleGiven(ExampleKind.BOX, row.scene_id, (x, y, width, height), row.weight)

@@ -176,11 +176,13 @@ def _example(concept: Concept, row: ConceptExample) -> ShownExample:
         picture, page = reverse("search:concept_picture", args=[concept.pk, row.image_id]), ""
         size = (row.image.width, row.image.height)
     else:
-        label, where = row.scene.title, row.scene.collection.title
-        picture, page = reverse("imagery:thumbnail", args=[row.scene_id]), reverse("imagery:scene", args=[row.scene_id])
+        scene = row.scene
+        assert scene is not None, "the table has no example of neither"
+        label, where = scene.title, scene.collection.title
+        picture, page = reverse("imagery:thumbnail", args=[scene.pk]), reverse("imagery:scene", args=[scene.pk])
         if given.window is not None:
             page += "?window=" + ",".join(str(value) for value in given.window)
-        size = (row.scene.width, row.scene.height)
+        size = (scene.width, scene.height)
     values = sorted({*_WEIGHTS, row.weight})
     return ShownExample(
         pk=row.pk,

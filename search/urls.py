@@ -15,6 +15,7 @@ urlpatterns = [
     path("history/", views_history.history, name="history"),
     path("history/export.json", views_history.history_export, name="history_export"),
     path("history/erase/", views_history.history_erase, name="history_erase"),
+    path("history/learning/", views_history.learning, name="learning"),
     path("concepts/", views_concepts.concepts, name="concepts"),
     path("concepts/new/", views_concepts.concept_new, name="concept_new"),
     path("concepts/<uuid:concept_id>/", views_concepts.concept, name="concept"),

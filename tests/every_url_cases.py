@@ -157,6 +157,7 @@ CASES: dict[str, Make] = {
     "search:history_erase": page(
         "search:history_erase", query=lambda h: {"query": h.query_id}, post=lambda h: {"query": h.query_id}
     ),
+    "search:learning": page("search:learning", get=False, post={"for_me": "on"}),
     # concepts
     "search:concepts": both(
         page("search:concepts"),
@@ -225,6 +226,7 @@ CASES: dict[str, Make] = {
     "api:job-detail": api("job-detail", args=lambda h: [h.failed_id]),
     "api:job-retry": api("job-retry", args=lambda h: [h.failed_id], post={}),
     "api:job-cancel": api("job-cancel", args=lambda h: [h.waiting_id], post={}),
+    "api:learning": api("learning", put={"for_me": True, "for_all": True}),
     "api:search": both(
         api("search", query=lambda _h: {"text": SHARED_TEXT}, post={"text": SHARED_TEXT}),
         api("search", query=lambda h: {"text": SHARED_TEXT, "collections": h.slug}),

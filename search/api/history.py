@@ -42,13 +42,18 @@ class HistoryView(GenericAPIView):
         tags=["me"],
         operation_id="history_erase",
         summary="Erase your search history",
-        description="Erases all of it for good, or one question with what came of it.",
-        parameters=[OpenApiParameter("query", int, description="Only this question (its `id`).")],
+        description="Erases all of it for good, with the pictures given as examples, or one question with what came of "
+        "it. Nothing is learnt from it any more. Concepts stay unless you ask for them, too.",
+        parameters=[
+            OpenApiParameter("query", int, description="Only this question (its `id`)."),
+            OpenApiParameter("concepts", bool, description="With all questions: true erases your concepts, too."),
+        ],
         responses={204: None},
     )
     def delete(self, request: Request) -> Response:
         raw = request.query_params.get("query", "")
         if raw and not (raw.isascii() and raw.isdigit() and len(raw) < 19):
             raise InvalidInput(_("query is the id of a question in your history."), field="query")
-        history_erase(user=cast(User, request.user), query_id=int(raw) if raw else None)
+        concepts = request.query_params.get("concepts", "").lower() in ("1", "true")
+        history_erase(user=cast(User, request.user), query_id=int(raw) if raw else None, concepts=concepts)
         return Response(status=status.HTTP_204_NO_CONTENT)

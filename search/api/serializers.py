@@ -152,7 +152,9 @@ class ResultSerializer(serializers.Serializer):
     similarity = serializers.FloatField(help_text="Cosine of the words' vector and the picture's, -1 to 1.")
     reasons = serializers.DictField(
         help_text="What each ranking stage said: its own figures by its name, and under `STAGE.places` the places it "
-        "moved the result up (down: negative). docs/ranking.md lists them."
+        "moved the result up (down: negative). docs/ranking.md lists them. `feedback` has `share`, `level` (session, "
+        "own, everybody) and, of what you did yourself, `like`: up to three of your own choices that the result "
+        "resembles, each with `scene`, `deed` and `query`."
     )
     band = serializers.ChoiceField(
         choices=["likely", "possible", "unlikely"], help_text="How much the score means, calibrated per encoder."
@@ -278,6 +280,7 @@ class HistoryQuerySerializer(serializers.Serializer):
         allow_blank=True, help_text="What was searched for in place of the text; empty when that is the text itself."
     )
     examples = ExampleSerializer(many=True)
+    without_history = serializers.BooleanField(help_text="You wanted it ranked without what was learnt from feedback.")
     untranslated = serializers.ListField(child=serializers.CharField(), help_text="Words that were not known.")
     filters = HistoryFiltersSerializer()
     channel = serializers.ChoiceField(choices=Query.Channel.choices)

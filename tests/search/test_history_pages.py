@@ -148,5 +148,5 @@ def test_long_histories_have_pages_and_few_database_questions(page, ann, django_
     assert "Page 1 of 2" in first
     assert page.get("/history/", {"page": 2}).content.decode().count("<article") == 3
     assert page.get("/history/", {"page": "many"}).status_code == 200
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         b"".join(page.get("/history/export.json").streaming_content)

@@ -19,7 +19,7 @@ from search.query import SearchRequest
 from search.ranking import candidates_rank, retrieval_vector
 from search.ranking.evidence import Evidence, Votes
 from search.ranking.feedback import feedback_step
-from search.ranking.gates import agreeing, votes_pooled
+from search.ranking.gates import agreeing, matching, votes_pooled
 from search.ranking.normalise import rows_corrected
 from search.ranking.pipeline import STEPS
 from search.ranking.pool import Pool
@@ -96,8 +96,8 @@ def effect_of(*, request: SearchRequest, user: Viewer, encoder: Encoder | None =
     gates = [Gates(votes=len(votes), people=_different(votes.voters), scenes=_different(votes.scene_ids))]
 
     def watched(pool: Pool) -> Pool:
-        if len(pool.asked.evidence.everybody):
-            gates.append(_gated(pool, gates[0]))
+        if pool.asked.evidence and len(pool.asked.evidence.everybody):
+            gates.append(_gated(pool, votes, gates[0]))
         return feedback_step(pool)
 
     steps = [(name, watched if name == "feedback" else step) for name, step in STEPS]
@@ -138,19 +138,18 @@ def _effect(
     return Effect(without=hits[0], with_votes=hits[1], moved=moved, gates=gates, searched=searched, off=off)
 
 
-def _gated(pool: Pool, gates: Gates) -> Gates:
+def _gated(pool: Pool, votes: Votes, gates: Gates) -> Gates:
     """Pass the gates of ``search.ranking.feedback`` one by one."""
-    votes, normalise = pool.asked.evidence.everybody, pool.asked.settings.normalise
-    rows = votes.vectors
+    vectors, normalise = votes.vectors, pool.asked.settings.normalise
     if normalise.active:
-        rows = rows_corrected(rows, pool.asked.geometry, share=normalise.weight)
-    chosen, weights = votes_pooled(weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
-    matching = rows[chosen] @ pool.target > (pool.vectors @ pool.target).mean()
-    counted = int(agreeing(rows[chosen[matching]], weights[matching]).sum())
+        vectors = rows_corrected(vectors, pool.asked.geometry, share=normalise.weight)
+    rows, weights = votes_pooled(weights=votes.weights, scenes=votes.scene_ids, voters=votes.voters)
+    fits = matching(vectors[rows], candidates=pool.vectors, target=pool.target)
+    counted = int(agreeing(vectors[rows[fits]], weights[fits]).sum())
     dropped = {
-        "voters": gates.scenes - len(chosen),
-        "matching": int((~matching).sum()),
-        "agreeing": int(matching.sum()) - counted,
+        "voters": gates.scenes - len(rows),
+        "matching": int((~fits).sum()),
+        "agreeing": int(fits.sum()) - counted,
     }
     return replace(gates, dropped=dropped, counted=counted)
 

@@ -163,7 +163,7 @@ function added(like) {
 async function send() {
   const picture = await new Promise((resolve) => paper.toBlob(resolve, "image/png"));
   const data = new FormData();
-  data.set("picture", picture, "");
+  data.set("picture", picture, panel.dataset.name); // Without a name it would be no file.
   data.set("kind", "sketch");
   data.set("csrfmiddlewaretoken", csrfToken());
   const response = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } });
@@ -189,6 +189,3 @@ go.addEventListener("click", async () => {
 
 panel.querySelector("[data-desk]").hidden = false;
 recall();
-if (sentAs && new URL(location.href).searchParams.getAll("like").some((like) => like.startsWith(sentAs))) {
-  panel.open = true; // The sketch that is searched with stays at hand.
-}

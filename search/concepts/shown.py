@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MANY: Final = 1_000
 """Beyond so many, new scenes are not counted."""
+ON_CARD: Final = 4  # pictures
 _WEIGHTS: Final = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0)
 _LONGEST_INGEST: Final = timedelta(days=1)
 _RUNS: Final = 2_000  # searches with a concept that are looked at, newest first
@@ -48,6 +49,7 @@ class ShownExample:
     page: str
     against: bool
     weight: str
+    weight_label: str
     choices: Sequence[WeightChoice]
     window: tuple[int, int, int, int] | None
     width: int
@@ -76,6 +78,11 @@ class ShownConcept:
     def pictures(self) -> int:
         """How many examples are pictures that its owner gave."""
         return sum(example.picture_of_owner for example in self.examples)
+
+    @property
+    def more(self) -> int:
+        """How many examples are not on its card."""
+        return max(0, len(self.examples) - ON_CARD)
 
     @property
     def many(self) -> bool:
@@ -192,6 +199,7 @@ def _example(concept: Concept, row: ConceptExample) -> ShownExample:
         page=page,
         against=row.weight < 0,
         weight=f"{row.weight:g}",
+        weight_label=_weight_label(row.weight),
         choices=[WeightChoice(f"{value:g}", _weight_label(value), value == row.weight) for value in values],
         window=given.window,
         width=size[0],

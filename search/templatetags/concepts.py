@@ -5,12 +5,14 @@ from typing import Any
 
 from django import template
 
-from search.models import Concept
+from search.models import Concept, Query
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def own_concepts(context: Mapping[str, Any]) -> list[Concept]:
-    """Return the person's own concepts by name: those that examples can be added to."""
-    return list(Concept.objects.editable_by(context["request"].user).only("name").order_by("name"))
+def own_concepts(context: Mapping[str, Any], query: Query) -> list[Concept]:
+    """Return the person's own concepts, to which examples can be added: first those in the query, then by name."""
+    used = {example["id"] for example in query.examples}
+    rows = Concept.objects.editable_by(context["request"].user).only("name").order_by("name")
+    return sorted(rows, key=lambda concept: str(concept.pk) not in used)

@@ -60,7 +60,7 @@ def test_the_list_shows_pictures_counts_and_who_uses_it(ana, bay):
     assert "Piers" in html and "2 examples" in html and "Only you" in html and "“a pier”" in html
     assert html.count(f'src="/scenes/{scene.pk}/thumbnail.webp"') == 2 and "frame--against" in html
     theirs = page(client_of(bob), LIST)
-    assert "Quays" in theirs and "by ana" in theirs and "Piers" not in theirs
+    assert "Quays" in theirs and "shared by ana" in theirs and "Piers" not in theirs
 
 
 def test_statements_do_not_grow_with_concepts_or_examples(ana, bay):

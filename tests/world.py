@@ -13,12 +13,13 @@ from imagery.models import Asset, IngestJob
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
+from search.example_vectors import picture_recipe
 from search.examples_given import ExampleGiven
 from search.judged.measures import MEASURES, PRECISION_POINTS, RECALL_POINTS
-from search.models import Event, JudgedQuery, JudgedSet, QueryImage, RankingRun, RelevanceJudgement
+from search.models import Event, ExampleVector, JudgedQuery, JudgedSet, QueryImage, RankingRun, RelevanceJudgement
 from search.services.concepts import concept_create
 from search.tokens import token_issue
-from tests.factories import know_query, make_collection, make_event, make_scene, make_user
+from tests.factories import active_encoder, axis, know_query, make_collection, make_event, make_scene, make_user
 from tests.staff import make_curator
 
 SHARED_TEXT = "what everybody asks"
@@ -157,6 +158,10 @@ def make_holding(
     image = QueryImage.objects.create(
         user=owner, name=f"{word}.png", picture=word.encode(), width=8, height=8, sha256=uuid.uuid4().hex * 2
     )
+    encoder = active_encoder()
+    ExampleVector.objects.create(
+        encoder=encoder, recipe=picture_recipe(encoder), image=image, vector=axis(1).tolist()
+    )  # So that searching with it needs no model.
     concept = concept_create(
         user=owner, name=f"{word} piers", text=SHARED_TEXT, description=f"About {word}.",
         examples=[ExampleGiven("scene", scene.pk), ExampleGiven("image", image.pk)], collection=collection,

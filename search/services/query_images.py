@@ -89,13 +89,6 @@ def query_image_store(*, user: User, kind: str, picture: bytes, size: tuple[int,
     return image
 
 
-def query_images_erase(*, user: User) -> int:
-    """Erase the pictures and sketches this person searched with, but for those in their concepts; return how many."""
-    rows = QueryImage.objects.filter(user=user).exclude(pk__in=images_in_concepts(user))
-    _all, counts = rows.delete()
-    return counts.get(QueryImage._meta.label, 0)
-
-
 def _prune(user: User) -> None:
     loose = QueryImage.objects.filter(user=user).exclude(pk__in=images_in_concepts(user))
     surplus = loose.order_by("-used_at", "-created_at").values_list("pk", flat=True)[MAX_KEPT:]

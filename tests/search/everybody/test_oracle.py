@@ -33,7 +33,7 @@ KINDS = ("like", "like", "click", "download", "dislike")
 _deeds = st.lists(
     st.tuples(
         st.integers(0, PEOPLE - 1),  # who
-        st.integers(0, 3 * SCENES - 1),  # with which scene
+        st.integers(0, sum(SCENES) - 1),  # with which scene
         st.sampled_from(KINDS),
         st.sampled_from(["harbour", "harbour", "pier", "forest"]),
         st.sampled_from([0, 1, 40]),  # days ago
@@ -45,7 +45,7 @@ _town = st.fixed_dictionaries(
     {
         "visibility": st.lists(st.sampled_from(Visibility.values), min_size=3, max_size=3),
         "members": st.sets(st.tuples(st.integers(0, 2), st.integers(0, PEOPLE - 1)), max_size=4),
-        "embargoed": st.sets(st.integers(0, 3 * SCENES - 1), max_size=4),
+        "embargoed": st.sets(st.integers(0, sum(SCENES) - 1), max_size=4),
         "promoted": st.sets(st.integers(0, 2), min_size=1),  # Parts of which everybody likes the cranes.
         "deeds": _deeds,
         "most_events": st.sampled_from([8, 20, 1_000]),
@@ -86,7 +86,7 @@ def _happen(town: Town, drawn: dict[str, Any]) -> None:
     hidden = [town.scenes[place].pk for place in drawn["embargoed"]]
     Scene.objects.filter(pk__in=hidden).update(embargo_until=days_ago(-1))
     for part in drawn["promoted"]:
-        town.all_do(town.people, town.cranes(part))
+        town.all_do(town.people[:3], town.cranes(part)[:4])
     for who, place, kind, text, days in drawn["deeds"]:
         person, scene = town.people[who], town.scenes[place]
         if not Event.objects.filter(impression=town.impression(person, scene, text), kind=kind).exists():
@@ -105,7 +105,7 @@ def _erase_hidden(reader: User) -> int:
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # Shrinking takes minutes.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -170,7 +170,7 @@ def test_over_the_api_and_on_the_page(town):
 
     plain = told()
     for part in (1, 2):
-        town.all_do(town.people, town.cranes(part))
+        town.all_do(town.people[:3], town.cranes(part)[:4])
     assert told() == plain
     town.all_do(town.people, town.cranes(0))
     assert told() != plain

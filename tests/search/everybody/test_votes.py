@@ -114,7 +114,7 @@ def test_who_keeps_their_history_from_their_own_results_still_votes(town, reader
 
 
 def test_each_reader_has_the_votes_on_what_they_may_see(town, reader):
-    shared, club, private = (town.scenes[place] for place in (0, 8, 16))
+    shared, club, private = (town.part(number)[0] for number in range(3))
     member, root = factories.make_user(), factories.make_user(superuser=True)
     CollectionMember.objects.create(collection=town.collections[1], user=member)
     for scene in (shared, club, private):
@@ -162,7 +162,7 @@ def test_hidden_votes_do_not_push_out_visible_ones(town, reader, monkeypatch):
     monkeypatch.setattr(everybody, "MOST_OF_ONE", 2)
     ada = town.people[0]
     town.do(ada, town.scenes[0], at=days_ago(3))
-    for scene in town.scenes[16:21]:
+    for scene in town.part(2):
         town.do(ada, scene)
     assert town.voted(reader) == {town.scenes[0].pk}
 
@@ -207,7 +207,7 @@ def test_another_encoder_s_votes_are_not_compared(town, reader):
 def test_few_statements_however_many_votes(town, reader):
     town.all_do(town.people, town.scenes)
     with CaptureQueriesContext(connection) as statements:
-        assert len(town.votes(reader)) == 4 * 8
+        assert len(town.votes(reader)) == 4 * 24
     assert len(statements) == 3
     Vote.objects.all().delete()
     with CaptureQueriesContext(connection) as statements:

@@ -18,8 +18,8 @@ from search.services import search_request_parse, search_run
 from search.services.votes import vote_keep
 from tests import factories
 
-SCENES = 8
-"""Of each collection: boats and cranes in turn."""
+SCENES = (24, 8, 8)
+"""Of each collection: boats and cranes in turn. Of the first enough that those of others speak to some of them only."""
 TEXTS = {"harbour": [1, 0, 0, 0, 0, 0, 0, 0], "pier": [1, 0, 0, 0, 0, 0.25, 0, 0], "forest": [0, 0, 0, 0, 0, 0, 1, 0]}
 """Two similar queries and another one."""
 
@@ -41,7 +41,7 @@ class Town:
         ]
         self.scenes: list[Scene] = []
         for part, collection in enumerate(self.collections):
-            for place in range(SCENES):
+            for place in range(SCENES[part]):
                 boat, crane = (0.6, 0.0) if place % 2 == 0 else (0.0, 0.6)
                 vector = [1 - 0.006 * place, boat, crane, 0, 0, 0, 0.1 + 0.01 * part, 0.02 * place]
                 self.scenes.append(factories.make_scene(collection, vector=vector, encoder=self.encoder))
@@ -60,9 +60,13 @@ class Town:
         )
         self._shown.update({(person.pk, text, row.scene_id): row for row in rows})
 
+    def part(self, part: int) -> list[Scene]:
+        """Return the scenes of a collection."""
+        return self.scenes[sum(SCENES[:part]) : sum(SCENES[: part + 1])]
+
     def cranes(self, part: int) -> list[Scene]:
         """Return the cranes of a collection."""
-        return self.scenes[SCENES * part + 1 : SCENES * (part + 1) : 2]
+        return self.part(part)[1::2]
 
     def impression(self, person: User, scene: Scene, text: str = "harbour") -> Impression:
         """Return the showing of a scene to a person."""

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from imagery.models import CollectionMember, Scene
 from imagery.models.collection import Visibility
+from search import engine
 from search.models import Event, LearningChoice, Query
-from search.services import event_record, event_withdraw, history_erase
+from search.services import event_record, event_withdraw, history_erase, runs
 from tests import factories
 from tests.search.feedback.world import Harbours, ask, do, mean_rank, order
 
@@ -158,13 +159,11 @@ def test_the_last_word_on_a_scene_counts(harbours, ada):
 
 def test_what_is_said_while_an_answer_is_computed_does_not_stay_in_it(harbours, ada, monkeypatch):
     """An answer that knows of a like may not be kept as one from before it: taken back, it would come again."""
-    from search.services import runs
-
     token = do(ada, "click", harbours.boats[0])
     clicked = order(ada)
     event_withdraw(user=ada, token=token, kind="click")
     event_record(user=ada, token=token, kind="click")
-    real = runs.request_answer
+    real = engine.request_answer
 
     def answer(**arguments):
         event_record(user=ada, token=token, kind="like")

@@ -1,5 +1,6 @@
 """A small archive of two kinds of scenes that match a query equally well, and what people do there."""
 
+from typing import Any
 from uuid import UUID
 
 from imagery.models import Collection, Scene
@@ -40,11 +41,11 @@ class Harbours:
         return factories.make_scene(collection or self.collection, vector=vector, encoder=self.encoder)
 
 
-def ask(user: User, text: str = WORDS, **request: object) -> Ranking:
+def ask(user: User, text: str = WORDS, **request: Any) -> Ranking:
     return search_run(user=user, request=search_request_parse(user=user, text=text, **request))
 
 
-def order(user: User, text: str = WORDS, **request: object) -> list[UUID]:
+def order(user: User, text: str = WORDS, **request: Any) -> list[UUID]:
     """Ask, and return the scenes, best first."""
     return list(ask(user, text, **request).scene_ids)
 

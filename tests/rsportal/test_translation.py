@@ -182,6 +182,8 @@ def test_everybodys_pages_are_chinese(client):
         "/jobs/", "/collections/", f"/collections/{holding.slug}/", f"/collections/{holding.slug}/edit/",
         f"/collections/{holding.slug}/delete/", "/collections/new/", "/history/", "/history/erase/",
         "/accounts/profile/", "/accounts/password/",
+        "/concepts/", "/concepts/new/", f"/concepts/new/?ranking={holding.ranking_id}",
+        f"/concepts/{holding.concept_id}/", f"/concepts/{holding.concept_id}/delete/",
     ]  # fmt: skip
     for address in addresses:
         html = chinese(client, address)
@@ -195,7 +197,7 @@ def test_everybodys_pages_are_chinese(client):
 def test_an_empty_portal_is_chinese(client):
     client.force_login(make_user("ana"))
     assert english_in(chinese(client, "/?q=boats", 503), allowed=("manage.py encoder",)) == []  # No encoder is active.
-    for address in ("/", "/upload/", "/jobs/", "/collections/", "/history/", "/accounts/profile/"):
+    for address in ("/", "/upload/", "/jobs/", "/collections/", "/concepts/", "/history/", "/accounts/profile/"):
         assert english_in(chinese(client, address)) == [], address
 
 
@@ -207,6 +209,7 @@ def test_the_administration_is_chinese(client):
     addresses = ["/admin/", *(f"/admin/imagery/{model}/" for model in models)]
     addresses += ["/admin/search/query/", "/admin/search/ranking/", "/admin/search/event/", "/admin/accounts/user/"]
     addresses += [f"/admin/imagery/scene/{world.alices.scene_id}/change/", "/admin/imagery/collection/add/"]
+    addresses += ["/admin/search/concept/", f"/admin/search/concept/{world.alices.concept_id}/change/"]
     judged = f"/admin/search/judgedset/{world.alices.judged_set_id}"
     addresses += ["/admin/search/judgedset/", f"{judged}/change/", f"{judged}/judge/{world.alices.judged_query_id}/"]
     addresses += [f"{judged}/runs/", f"{judged}/import/", "/admin/search/judgedquery/add/", "/admin/search/rankingrun/"]

@@ -10,11 +10,12 @@ register = template.Library()
 
 
 @register.simple_tag
-def more_like(form: SearchForm, like: str) -> str:
-    """Return the address of the same search with this example (``scene:ID``) in it.
+def more_like(form: SearchForm | None, like: str) -> str:
+    """Return the address of the same search (of a new one, if there is none) with this example (``scene:ID``) in it.
 
     "" if it is one of its examples already, or there are as many as a search may have.
     """
+    form = form or SearchForm()
     known = {given.partition("*")[0] for given in form.like}
     if like in known or len(known) >= MAX_EXAMPLES:
         return ""

@@ -18,9 +18,10 @@ register = template.Library()
 
 @dataclass(frozen=True)
 class CameFrom:
-    """The search that led here: its words, the way ``back`` to the hit, the hit's token, and how it was judged."""
+    """The search that led here: its words and form, the way ``back`` to the hit, the hit's token, how it was judged."""
 
     query: str
+    form: SearchForm
     back: str
     token: str
     judged: str
@@ -35,7 +36,8 @@ def came_from(context: RequestContext, token: str) -> CameFrom | None:
     query: Query = hit.ranking.query
     page = (hit.rank - 1) // PAGE_SIZE + 1
     back = f"{_address(query, ranking=hit.ranking.pk, page=page)}#hit-{hit.rank}"
-    return CameFrom(query=query.title, back=back, token=hit.token, judged=hit.judged)
+    form = SearchForm.of_query(query)
+    return CameFrom(query=query.title, form=form, back=back, token=hit.token, judged=hit.judged)
 
 
 @register.simple_tag

@@ -1,7 +1,8 @@
-// The scene page: feedback in place, how long it is looked at, and copying the footprint.
+// The scene page: feedback in place, how long it is looked at, boxes drawn on it, and copying the footprint.
 
 import "./dwell.js";
 import "./feedback.js";
+import "./part.js";
 
 for (const block of document.querySelectorAll("[data-copy]")) {
   const button = block.querySelector("[data-copy-button]");

@@ -55,6 +55,7 @@ def child_environment(var_dir: Path, extra: Mapping[str, str] | None = None) -> 
         "RSPORTAL_SECRET_KEY": settings.SECRET_KEY,
         "RSPORTAL_PROFILE": "development",
         "OMP_NUM_THREADS": "1",
+        "RSPORTAL_SEARCH_EXPLORE": "0",  # Which hits are exchanged is chance.
         **(extra or {}),
     }
 

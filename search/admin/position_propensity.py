@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from imagery.admin.base import ReadOnly
@@ -29,6 +30,7 @@ class PositionPropensityAdmin(ReadOnly, admin.ModelAdmin):
         """Show the plot above the table."""
         context = {
             **(extra_context or {}),
+            "title": capfirst(self.opts.verbose_name_plural),
             "plot": propensity_plot(list(PositionPropensity.objects.order_by("rank"))),
             "swap_share": settings.SEARCH_EXPLORE,
         }

@@ -26,6 +26,8 @@ MIN_PEOPLE: Final = 10
 """Fewer people drawn anew say little about other people."""
 MIN_DEEDS: Final = 50
 """Deeds at exchanged pairs, all ranks together; with fewer the curve itself is a guess."""
+MOST_OF_ONE: Final = 30.0
+"""Deeds at exchanged pairs that one person counts for at most, whatever they do in how little time."""
 _RATIO_DOUBT: Final = 5.0
 """Deeds that the curve counts for at each ratio."""
 _ETA_DOUBT: Final = 4.0
@@ -70,6 +72,8 @@ def propensities_fit(people: Iterable[PairCounts], *, min_shows: int, rounds: in
     for counts in people:
         times = chance.poisson(1.0, rounds + 1).astype(np.float64)
         times[0] = 1.0  # The first row is the estimate itself.
+        done = float(counts.upper.sum() + counts.lower.sum())
+        times *= min(1.0, MOST_OF_ONE / done) if done else 1.0
         upper += times[:, None] * counts.upper
         lower += times[:, None] * counts.lower
         shows += counts.shows

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from search.exploration.estimate import MIN_PEOPLE, falling, propensities_fit
+from search.exploration.pairs import PairCounts
 from search.exploration.propensity import propensity_along, propensity_assumed, propensity_of
 from search.models import PositionPropensity
 from tests.search.exploration.simulated import RANKS, people_counts
@@ -62,6 +63,18 @@ def test_too_little_is_said_and_not_estimated():
     assert (silent.enough, silent.deeds) == (False, 0)
     rare = people_counts(1 / RANKS, people=20, searches=20, share=0.1, seed=1)
     assert not propensities_fit(rare, min_shows=1_000, rounds=20).enough
+
+
+def test_one_person_with_a_thousand_clicks_a_minute_moves_little():
+    """They open whatever stands lower in exchanged pairs, ten thousand times."""
+    people = list(people_counts(1 / RANKS, people=60, searches=30, share=0.2, seed=1))
+    honest = propensities_fit(people, min_shows=10, rounds=50)
+    liar = PairCounts.none()
+    for rank in range(1, 50):
+        liar.add(rank=rank, swapped=True, share=0.02, hits=50, shows=10_000, deeds=(0, 10_000))
+    fooled = propensities_fit([*people, liar], min_shows=10, rounds=50)
+    assert fooled.people == 61
+    assert np.abs(fooled.propensity[:10] - honest.propensity[:10]).max() < 0.12
 
 
 def test_pairs_that_were_shown_too_seldom_end_the_estimate():

@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from imagery.models import Collection
 from imagery.selectors_archive import ArchiveState, archive_state
-from rsportal.errors import InvalidInput, Unavailable
+from rsportal.errors import InvalidInput, TooMany, Unavailable
 from rsportal.web import is_htmx, next_url, request_user
 from search.chips import chips_shown
 from search.example_chips import example_chips
@@ -22,7 +22,15 @@ from search.judgements import question_judgements
 from search.models import Ranking
 from search.rail import rail_groups
 from search.selectors import archive_progress, coverage_spots, ranking_get
-from search.services import PAGE_SIZE, SearchPage, event_record, event_withdraw, ranking_page, search_run
+from search.services import (
+    PAGE_SIZE,
+    SearchPage,
+    event_impression,
+    event_record,
+    event_withdraw,
+    ranking_page,
+    search_run,
+)
 from search.taught import ranking_before, rows_shown, taught_shown
 from search.translation import languages_read
 
@@ -71,7 +79,11 @@ def progress(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_hit(request: HttpRequest, token: str) -> HttpResponse:
     """Record the click on a hit and go to its scene, with the match outlined."""
-    impression = event_record(user=request_user(request), token=token, kind="click").impression
+    user = request_user(request)
+    try:
+        impression = event_record(user=user, token=token, kind="click").impression
+    except TooMany:  # Not recorded; the scene is shown all the same.
+        impression = event_impression(user=user, token=token)
     parameters = {"t": token}
     if impression.tile is not None and impression.tile.level > 0:
         parameters["window"] = ",".join(str(value) for value in impression.tile.window)

@@ -2,7 +2,7 @@
 
 from search.query import SearchRequest, search_request_parse
 from search.ranking import Band
-from search.services.events import event_record, event_withdraw
+from search.services.events import event_impression, event_record, event_withdraw
 from search.services.history import history_erase
 from search.services.learning import learning_choose
 from search.services.pages import MAX_PAGE_SIZE, PAGE_SIZE, Hit, SearchPage, ranking_page
@@ -16,6 +16,7 @@ __all__ = [
     "Hit",
     "SearchPage",
     "SearchRequest",
+    "event_impression",
     "event_record",
     "event_withdraw",
     "history_erase",

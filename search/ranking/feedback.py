@@ -28,12 +28,14 @@ Scores = NDArray[np.float64]
 
 NOTE: Final = "feedback"
 PARENT: Final = 5.0
-"""Likes that a level counts for at most in the level before it (DESIGN 9.3)."""
+"""Likes that a level counts for at most in the level before it."""
 SURPRISE: Final = 0.1
 """Of the support from which a hit moves, if very much was learnt."""
 DOUBT: Final = 0.5
 """What the support must surprise by in addition, times 1 / (likes + 2)."""
 DOUBT_LIKES: Final = 2.0
+RELUCTANCE: Final = 0.75
+"""To move up: what is missing to full support counts so much against it."""
 DISLIKED: Final = 0.5
 """Support that a hit loses which is like what was disliked, and twice that if it was disliked itself."""
 SCORE: Final = 0.05
@@ -76,15 +78,17 @@ def feedback_step(pool: Pool) -> Pool:
     z = standardised(pool.scores)
     amount, worth = _worth(pool, graph, levels)
     support = np.zeros(len(z))
-    support[graph.nodes] = support_of(graph=graph, scores=z[graph.nodes], worth=worth, first=trusted(len(z)))
+    support[graph.nodes] = support_of(
+        graph=graph, scores=z[graph.nodes], worth=worth, amount=amount, first=trusted(len(z))
+    )
     order = np.argsort(-pool.scores, kind="stable")
     expected = np.empty(len(z))
     expected[order] = falling(support[order])
     moved = np.zeros(len(z))
     if amount:
         least = (SURPRISE + DOUBT / (amount + DOUBT_LIKES)) / pool.asked.settings.feedback.weight
-        surprise = support - expected
-        moved = np.sign(surprise) * np.maximum(np.abs(surprise) - least, 0.0)
+        up = np.maximum(support - expected - least - RELUCTANCE * (1.0 - support), 0.0)
+        moved = up - np.maximum(expected - support - least, 0.0)
         moved[taken_away(pool) < 0] = np.minimum(moved[taken_away(pool) < 0], 0.0)
     moved -= _disliked(pool, graph, against)
     if not moved.any():

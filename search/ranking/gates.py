@@ -1,4 +1,4 @@
-"""Which lessons are believed. Pooling over people is attacked, so what is pooled passes gates first (DESIGN 9.4).
+"""Which lessons are believed. Pooling over people is attacked, so what is pooled passes gates first.
 
 A scene counts if at least two persons voted for it, nobody has more than one vote on a scene, and no scene weighs more
 than five likes. Then it must match the query better than the average candidate, and agree with what others voted for.

@@ -21,8 +21,10 @@ TRUSTED: Final = 40
 """First hits that are sources, once the lessons have spread; of fewer than 1,000 candidates one in 25."""
 TRUSTED_FROM: Final = 0.5
 """Standard deviations above the mean from which they are."""
-SHARE: Final = 0.6
-"""Of the lessons beside the scores, in the choice of those hits."""
+MOST_SHARE: Final = 0.6
+"""Of the lessons beside the scores, in the choice of those hits, when very much was learnt."""
+DOUBT: Final = 2.0
+"""Likes that it takes for half of that share."""
 ENOUGH: Final = 0.6
 """Of the best support: what is supported as well as that is supported fully."""
 _POWER: Final = 3
@@ -57,14 +59,16 @@ def lessons_placed(
     return np.asarray(worth + weights[away] @ likeness, dtype=np.float64)
 
 
-def support_of(*, graph: Graph, scores: Scores, worth: Scores, first: int) -> Scores:
-    """Return the support (g,), 0 to 1, of each node: of standardised ``scores`` (g,), and lessons ``worth`` (g,).
+def support_of(*, graph: Graph, scores: Scores, worth: Scores, amount: float, first: int) -> Scores:
+    """Return the support (g,), 0 to 1, of each node: of standardised ``scores`` (g,), and lessons ``worth`` (g,),
+    which stand for ``amount`` likes.
 
     The ``first`` best hits (``trusted``) are sources, too; without lessons they alone.
     """
     believed = scores
     if worth.any():
-        believed = (1.0 - SHARE) * scores + SHARE * standardised(_spread(graph, worth))
+        share = MOST_SHARE * amount / (amount + DOUBT)
+        believed = (1.0 - share) * scores + share * standardised(_spread(graph, worth))
     source = np.zeros(len(scores))
     best = np.argsort(-believed, kind="stable")[:first]
     source[best] = np.maximum(standardised(believed)[best] - TRUSTED_FROM, 0.0)

@@ -20,7 +20,6 @@ urlpatterns = [
     path("concepts/", views_concepts.concepts, name="concepts"),
     path("concepts/new/", views_concepts.concept_new, name="concept_new"),
     path("concepts/<uuid:concept_id>/", views_concepts.concept, name="concept"),
-    path("concepts/<uuid:concept_id>/examples/", views_concepts.concept_examples, name="concept_examples"),
     path("concepts/<uuid:concept_id>/sharing/", views_concepts.concept_sharing, name="concept_sharing"),
     path("concepts/<uuid:concept_id>/delete/", views_concepts.concept_delete_confirm, name="concept_delete"),
     path("concepts/<uuid:concept_id>/pictures/<uuid:image_id>.webp", views_concepts.picture, name="concept_picture"),

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -72,16 +73,6 @@ def concept(request: HttpRequest, concept_id: UUID) -> HttpResponse:
 
 
 @require_POST
-def concept_examples(request: HttpRequest, concept_id: UUID) -> HttpResponse:
-    """Add examples (``like``, as in the address of a search) to a concept of one's own."""
-    shown = _concept_or_404(request, concept_id)
-    examples = examples_parse(request.POST.getlist("like"), most=None)
-    added = concept_examples_add(concept=shown, user=request_user(request), examples=examples)
-    _tell_added(request, SavedSearch(shown, added, 0))
-    return redirect(next_url(request, request.path.removesuffix("examples/")))
-
-
-@require_POST
 def concept_sharing(request: HttpRequest, concept_id: UUID) -> HttpResponse:
     """Share a concept in a collection (its slug), or keep it to oneself ("")."""
     user, shown = request_user(request), _concept_or_404(request, concept_id)
@@ -136,29 +127,42 @@ def picture(request: HttpRequest, concept_id: UUID, image_id: UUID) -> HttpRespo
 
 
 def _create(request: HttpRequest, user: User) -> HttpResponse:
+    """Make a concept of a search (``ranking``) or of words and examples (``like``), or add them to one (``into``)."""
     data = request.POST
+    if data.get("into"):
+        return _add(request, user, _own_concept(user, data["into"]))
     try:
         ranking = _ranking(user, data.get("ranking", ""))
-        into = _own_concept(user, data.get("into", ""))
         if ranking is not None:
-            saved = concept_from_ranking(user=user, ranking=ranking, name=data.get("name", ""), into=into)
+            saved = concept_from_ranking(user=user, ranking=ranking, name=data.get("name", ""))
         else:
             words: dict[str, Any] = {name: data.get(name, "") for name in _FIELDS}
             made = concept_create(user=user, examples=examples_parse(data.getlist("like"), most=None), **words)
             saved = SavedSearch(made, made.examples.count(), 0)
     except InvalidInput as error:
         return _new_page(request, user, data, error=error)
-    if into is None:
-        messages.success(request, _("“%s” was saved as a concept.") % saved.concept.name)
-    _tell_added(request, saved, new=into is None)
+    messages.success(request, _("“%s” was saved as a concept.") % saved.concept.name)
+    _tell_left_out(request, saved)
     return redirect("search:concept", concept_id=saved.concept.pk)
 
 
-def _tell_added(request: HttpRequest, saved: SavedSearch, *, new: bool = False) -> None:
-    if not new:
-        text = ngettext("%(count)s example was added to “%(name)s”.", "%(count)s examples were added to “%(name)s”.",
-                        saved.added)  # fmt: skip
-        messages.success(request, text % {"count": saved.added, "name": saved.concept.name})
+def _add(request: HttpRequest, user: User, into: Concept) -> HttpResponse:
+    """Add a search's or the given examples; a refusal is told on a page of its own."""
+    ranking = _ranking(user, request.POST.get("ranking", ""))
+    if ranking is not None:
+        saved = concept_from_ranking(user=user, ranking=ranking, name="", into=into)
+    else:
+        examples = examples_parse(request.POST.getlist("like"), most=None)
+        saved = SavedSearch(into, concept_examples_add(concept=into, user=user, examples=examples), 0)
+    text = ngettext(
+        "%(count)s example was added to “%(name)s”.", "%(count)s examples were added to “%(name)s”.", saved.added
+    )
+    messages.success(request, text % {"count": saved.added, "name": into.name})
+    _tell_left_out(request, saved)
+    return redirect(next_url(request, reverse("search:concept", args=[into.pk])))
+
+
+def _tell_left_out(request: HttpRequest, saved: SavedSearch) -> None:
     if saved.left_out:
         text = ngettext(
             "%(count)s example was left out: it belongs to somebody else, or is one too many.",
@@ -235,9 +239,7 @@ def _ranking(user: User, text: str, *, quietly: bool = False) -> Ranking | None:
         raise InvalidInput(_("There is no such answer; it may have been erased. Search again.")) from None
 
 
-def _own_concept(user: User, text: str) -> Concept | None:
-    if not text:
-        return None
+def _own_concept(user: User, text: str) -> Concept:
     try:
         found = Concept.objects.editable_by(user).filter(pk=UUID(text)).first()
     except ValueError:

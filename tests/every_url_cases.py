@@ -174,16 +174,17 @@ CASES: dict[str, Make] = {
         page("search:concepts"),
         page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "ranking": str(h.ranking_id)}),
         page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "like": f"scene:{h.scene_id}"}),
-        page("search:concepts", get=False, post=lambda h: {"name": OWN_CONCEPT, "into": str(h.concept_id)}),
+        page(
+            "search:concepts",
+            get=False,
+            post=lambda h: {"into": str(h.concept_id), "like": f"scene:{h.scene_id}*-2"},
+        ),
     ),
     "search:concept_new": both(
         page("search:concept_new"),
         page("search:concept_new", query=lambda h: {"ranking": str(h.ranking_id)}),
     ),
     "search:concept": page("search:concept", args=concept_args, post={"name": "taken over"}),
-    "search:concept_examples": page(
-        "search:concept_examples", args=concept_args, get=False, post=lambda h: {"like": f"scene:{h.scene_id}*-2"}
-    ),
     "search:concept_sharing": page(
         "search:concept_sharing", args=concept_args, get=False, post=lambda h: {"collection": ""}
     ),

@@ -163,19 +163,26 @@ def test_a_reader_looks_and_searches_but_changes_nothing(ana, bay):
     assert "Shared by ana in “Bay”" in html and f"/?like=concept:{concept.pk}" in html and "not like this" in html
     assert "Save changes" not in html and "<select" not in html.split("<main")[1]
     page(client, address(concept, "delete/"), status=404)
-    for part in ("", "sharing/", "examples/", "delete/"):
+    for part in ("", "sharing/", "delete/"):
         assert client.post(address(concept, part), {"name": "Mine", "collection": ""}).status_code == 403
     assert Concept.objects.get().name == "Piers"
 
 
-def test_examples_are_added_from_elsewhere(ana, bay):
-    concept = concept_create(user=ana, name="Piers", text="pier")
+def test_a_scene_or_its_outlined_part_is_added_from_its_page(ana, bay):
     scene, client = make_scene(bay), client_of(ana)
-    sent = {"like": [f"scene:{scene.pk}", f"box:{scene.pk}:0,0,32,32*-1"], "next": f"/scenes/{scene.pk}/"}
-    answer = client.post(address(concept, "examples/"), sent)
-    assert answer.status_code == 302 and answer["Location"] == f"/scenes/{scene.pk}/"
-    assert [row.weight for row in ConceptExample.objects.order_by("pk")] == [1.0, -1.0]
-    wrong = client.post(address(concept, "examples/"), {"like": f"scene:{uuid4()}"})
+    here = f"/scenes/{scene.pk}/?window=0,0,32,32"
+    html = page(client, here)
+    assert "Add to a concept" in html and 'name="into"' not in html
+    box = f"box:{scene.pk}:0,0,32,32"
+    assert f'value="{box}"' in html and f'value="scene:{scene.pk}"' in html
+    client.post(LIST, {"like": box, "name": "Piers", "into": ""})
+    concept = Concept.objects.get()
+    assert f'<option value="{concept.pk}">Piers</option>' in page(client, here)
+    answer = client.post(LIST, {"like": f"scene:{scene.pk}", "into": str(concept.pk), "next": here})
+    assert answer.status_code == 302 and answer["Location"] == here
+    assert "1 example was added to “Piers”." in page(client, here)
+    assert [row.window for row in ConceptExample.objects.order_by("pk")] == [[0, 0, 32, 32], None]
+    wrong = client.post(LIST, {"like": f"scene:{uuid4()}", "into": str(concept.pk)})
     assert wrong.status_code == 400 and "There is no scene" in wrong.content.decode()
 
 

@@ -52,6 +52,11 @@ def archive_sample(*, encoder: Encoder, user: Viewer) -> NDArray[np.float32] | N
     return _kept.get(key, state=(state.changes, state.encoder), compute=compute, patience=_PATIENCE_SECONDS)
 
 
+def forget() -> None:
+    """Empty this process's memory of samples."""
+    _kept.clear()
+
+
 def _sample(encoder: Encoder, user: Viewer) -> NDArray[np.float32] | None:
     # Ids are random, so the first of them are a random sample.
     try:

@@ -4,9 +4,14 @@ import uuid
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from imagery.models import Scene
 from imagery.models.collection import Visibility
 from rsportal.errors import InvalidInput
+from search import sample
+from search.example_vectors import picture_recipe
 from search.models import Concept, ConceptExample, ExampleVector, Query, Ranking
 from search.query import search_request_parse
 from search.ranking import Band
@@ -176,3 +181,53 @@ def test_what_asks_for_nothing_is_refused(owner, coast, asked, field):
     with pytest.raises(InvalidInput) as caught:
         search_request_parse(user=owner, text="  ", **asked)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_hidden_scenes_change_nothing_that_a_reader_gets(owner, coast, seed):
+    """Against an oracle: the same search in a world in which what is hidden does not exist."""
+    reader = factories.make_user()
+    public = factories.make_collection("public", owner=owner, visibility=Visibility.ALL_USERS)
+    generator = np.random.default_rng(seed)
+
+    def scattered(collection, count):
+        return [factories.make_scene(collection, vector=generator.normal(size=8) + 1) for _ in range(count)]
+
+    shown, hidden = scattered(public, 55), scattered(coast, 15)
+    concept = Concept.objects.create(owner=owner, name="quays", text="harbour", collection=public)
+    for scene in (shown[0], hidden[0], hidden[1]):
+        ConceptExample.objects.create(concept=concept, scene=scene, weight=float(generator.uniform(0.5, 3)))
+    ConceptExample.objects.create(concept=concept, scene=hidden[2], weight=-1)
+    factories.know_query("harbour", vector=generator.normal(size=8))
+    factories.know_query("pier", vector=generator.normal(size=8))
+    asked = {"examples": [f"concept:{concept.pk}", f"scene:{shown[1].pk}*2", f"scene:{shown[2].pk}*-1"]}
+
+    def answered():
+        Ranking.objects.update(cache_key="")
+        sample.forget()
+        found = ask(reader, "pier", **asked)
+        return [found.scene_ids, found.scores, found.similarities, found.reasons, found.searched]
+
+    before = answered()
+    assert set(before[0]) == {scene.pk for scene in shown}
+    Scene.objects.filter(pk__in=[scene.pk for scene in hidden]).delete()
+    assert answered() == before
+
+
+def test_statements_do_not_grow_with_the_examples(owner, coast):
+    scenes = [factories.make_scene(coast, vector=near(number % 4)) for number in range(12)]
+    images = [factories.make_query_image(owner, number=number) for number in range(1, 7)]
+    encoder = factories.active_encoder()
+    for image in images:
+        ExampleVector.objects.create(
+            encoder=encoder, recipe=picture_recipe(encoder), image=image, vector=near(1).tolist()
+        )
+
+    def asked(count):
+        written = [f"scene:{scene.pk}" for scene in scenes[:count]] + [f"image:{image.pk}" for image in images[:count]]
+        with CaptureQueriesContext(connection) as statements:
+            ask(owner, examples=written)
+        return len(statements)
+
+    asked(1)
+    assert asked(6) <= asked(2)

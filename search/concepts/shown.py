@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -15,7 +16,7 @@ from imagery.models import Collection, IngestJob, Scene
 from search.concepts.expand import example_given
 from search.examples_given import ExampleGiven, ExampleKind
 from search.filters import moment_text
-from search.models import Concept, ConceptExample, Query
+from search.models import Concept, ConceptExample, Query, Ranking
 from search.selectors_concepts import examples_of, shared_in
 
 if TYPE_CHECKING:
@@ -115,12 +116,14 @@ def concepts_shown(user: "Viewer", concepts: Iterable[Concept]) -> list[ShownCon
 def last_runs(user: "Viewer") -> dict[UUID, datetime]:
     """Return when this person last searched with each concept, by its id, as far as their history is kept."""
     asked = Query.objects.visible_to(user).filter(examples__contains=[{"kind": ExampleKind.CONCEPT.value}])
+    latest = Ranking.objects.filter(query=OuterRef("pk")).order_by("-created_at").values("created_at")[:1]
+    rows = asked.order_by("-created_at").annotate(ranked_at=Coalesce(Subquery(latest), "created_at"))
     runs: dict[UUID, datetime] = {}
-    for examples, moment in asked.order_by("-created_at").values_list("examples", "created_at")[:_RUNS]:
-        for example in examples:
-            if example["kind"] == ExampleKind.CONCEPT:
-                runs.setdefault(UUID(example["id"]), moment.replace(microsecond=0))
-    return runs
+    # A question that is asked again soon is one query with several rankings.
+    for examples, moment in rows.values_list("examples", "ranked_at")[:_RUNS]:
+        for id in {UUID(example["id"]) for example in examples if example["kind"] == ExampleKind.CONCEPT}:
+            runs[id] = max(moment, runs.get(id, moment))
+    return {id: moment.replace(microsecond=0) for id, moment in runs.items()}
 
 
 def with_unfinished(user: "Viewer", runs: dict[UUID, datetime]) -> dict[UUID, datetime]:

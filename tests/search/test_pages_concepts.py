@@ -10,7 +10,7 @@ from django.utils import timezone
 from imagery.models import IngestJob, Scene
 from imagery.models.collection import Visibility
 from search.examples_given import ExampleGiven
-from search.models import Concept, ConceptExample, Event, Impression, Query, QueryImage
+from search.models import Concept, ConceptExample, Event, Impression, Query, QueryImage, Ranking
 from search.query import search_request_parse
 from search.services import search_run
 from search.services.concepts import concept_create
@@ -202,7 +202,7 @@ def test_what_is_new_since_the_last_search_with_it(ana, bay):
     client = client_of(ana)
     assert "new scene" not in page(client, LIST)
     run(ana, concept)
-    Query.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    Ranking.objects.update(created_at=timezone.now() - timedelta(hours=1))
     Scene.objects.update(created_at=timezone.now() - timedelta(hours=2))
     assert "new scene" not in page(client, LIST)
     for collection in (bay, make_collection("theirs")):
@@ -222,7 +222,8 @@ def test_what_was_being_ingested_during_the_last_search_is_new(ana, bay):
     run(ana, concept)
     now = timezone.now()
     Scene.objects.update(created_at=now - timedelta(hours=3))
-    Query.objects.update(created_at=now - timedelta(hours=1))
+    Query.objects.update(created_at=now - timedelta(hours=4))
+    Ranking.objects.update(created_at=now - timedelta(hours=1))
     for name, finished in (("Late", now), ("Early", now - timedelta(hours=2))):
         scene = make_scene(bay, title=name)
         Scene.objects.filter(pk=scene.pk).update(created_at=now - timedelta(hours=2.5 if name == "Early" else 2))

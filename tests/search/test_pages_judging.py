@@ -1,6 +1,7 @@
 """Judging hits on the search page: the question is asked anew, the page says what moved, and undo takes it back."""
 
 import re
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -82,6 +83,27 @@ def test_a_like_leads_to_the_ranking_made_anew_with_the_button_pressed(user, col
     again = page(client, ASK)
     assert re.search(rf'id="like-{scenes[1].pk}"\s+name="kind"\s+value="unlike"', again), "asked anew, still known"
     assert "1 like" in bar(again)[0]
+
+
+def test_what_looks_like_the_liked_hit_moves_up_and_undo_moves_it_back(user, collection):
+    scenes = [make_scene(collection, vector=near(0.9 - number / 50, 1 + number % 6)) for number in range(24)]
+    client = client_of(user)
+    first = page(client, ASK)
+    html = say(client, first, scenes[8], "like")
+    assert "Re-ranked by 1 like." in bar(html)
+    moved = {scene: mark for scene, mark in marks(html).items() if mark}
+    assert bar(html)[1] == f"{len(moved)} hits moved."
+    twins = [str(scene.pk) for number, scene in enumerate(scenes) if number % 6 == 2]
+    assert all(moved[twin].startswith("▲") for twin in twins[2:]), moved
+    assert "Without my history" in html
+    off = page(client, unescape(re.search(r'href="([^"]+)">Without my history', html)[1]))
+    assert order(off) == order(first)
+    assert bar(off)[0] == "Ranked without your history." and "With my history" in off
+    undo = found(r"data-undo=(.*?)</form>", html)
+    sent = {name: found(rf'name="{name}"\s+value="([^"]+)"', undo) for name in ("token", "next", "kind")}
+    back = page(client, client.post(reverse("search:event"), sent)["Location"])
+    assert order(back) == order(first)
+    assert {mark[0] for scene, mark in marks(back).items() if scene in twins[2:]} == {"▼"}
 
 
 def test_one_scene_has_one_judgement_a_question_however_often_it_was_shown(user, collection):

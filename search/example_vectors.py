@@ -134,7 +134,7 @@ def _of_scenes(examples: Sequence[ExampleGiven], encoder: Encoder, user: Viewer)
 
 
 def _of_boxes(examples: Sequence[ExampleGiven], encoder: Encoder, user: Viewer) -> dict[_Thing, Vector]:
-    wanted = {
+    wanted: dict[tuple[object, tuple[int, ...]], ExampleGiven] = {
         (example.id, example.window): example
         for example in examples
         if example.kind == ExampleKind.BOX and example.window
@@ -142,7 +142,7 @@ def _of_boxes(examples: Sequence[ExampleGiven], encoder: Encoder, user: Viewer) 
     if not wanted:
         return {}
     scenes = Scene.objects.visible_to(user).ready().only("title", "width", "height")
-    seen = scenes.in_bulk({scene for scene, _window in wanted})
+    seen = scenes.in_bulk({example.id for example in wanted.values()})
     for example in wanted.values():
         if example.id not in seen:
             raise _gone(example)
@@ -150,9 +150,9 @@ def _of_boxes(examples: Sequence[ExampleGiven], encoder: Encoder, user: Viewer) 
     recipe = picture_recipe(encoder)
     kept = ExampleVector.objects.filter(encoder=encoder, recipe=recipe, scene__in=seen)
     for row in kept:
-        thing = (ExampleKind.BOX.value, row.scene_id, tuple(row.window))
-        if thing[1:] in wanted and thing not in found:
-            found[thing] = _float(row.vector)  # type: ignore[index]
+        box = wanted.get((row.scene_id, tuple(row.window or ())))
+        if box is not None and box.thing not in found:
+            found[box.thing] = _float(row.vector)
             _used(row)
     for example in wanted.values():
         if example.thing in found or example.window is None:
@@ -275,7 +275,8 @@ def _used(row: ExampleVector | QueryImage) -> None:
     """Note that something kept was used; written once an hour at most."""
     now = timezone.now()
     if now - row.used_at > timedelta(hours=_USED_HOURS):
-        type(row).objects.filter(pk=row.pk).update(used_at=now)
+        row.used_at = now
+        row.save(update_fields=["used_at"])
 
 
 def _gone(example: ExampleGiven) -> InvalidInput:

@@ -46,7 +46,8 @@ def test_what_is_kept_with_a_query_is_read_back(examples: list[ExampleGiven]) ->
 
 @given(st.text(max_size=80) | st.from_regex(r"(scene|box|image):[0-9a-f-]{36}(:[-0-9, ]{0,20})?(\*.{0,8})?"))
 def test_any_text_is_read_or_refused_with_its_field(text: str) -> None:
-    found, refused = (), None
+    found: tuple[ExampleGiven, ...] = ()
+    refused = None
     try:
         found = examples_parse([text])
     except InvalidInput as error:

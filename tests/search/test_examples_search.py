@@ -1,6 +1,7 @@
 """Searching by examples: scenes, boxes on them, pictures, concepts; alone, with words, and against some."""
 
 import uuid
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_an_example_hidden_later_is_not_served_from_what_was_kept(owner, coast):
     public = factories.make_collection("public", owner=owner, visibility=Visibility.ALL_USERS)
     example = factories.make_scene(shown, vector=near(0))
     factories.make_scene(public, vector=near(0, 1))
-    asked = {"examples": [f"scene:{example.pk}"], "collections": ["public"]}
+    asked: dict[str, Any] = {"examples": [f"scene:{example.pk}"], "collections": ["public"]}
     assert ask(reader, **asked).scene_ids
     shown.visibility = Visibility.PRIVATE
     shown.save()
@@ -200,7 +201,7 @@ def test_hidden_scenes_change_nothing_that_a_reader_gets(owner, coast, seed):
     ConceptExample.objects.create(concept=concept, scene=hidden[2], weight=-1)
     factories.know_query("harbour", vector=generator.normal(size=8))
     factories.know_query("pier", vector=generator.normal(size=8))
-    asked = {"examples": [f"concept:{concept.pk}", f"scene:{shown[1].pk}*2", f"scene:{shown[2].pk}*-1"]}
+    asked: dict[str, Any] = {"examples": [f"concept:{concept.pk}", f"scene:{shown[1].pk}*2", f"scene:{shown[2].pk}*-1"]}
 
     def answered():
         Ranking.objects.update(cache_key="")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,8 @@ def test_the_order_is_that_of_the_formula(
     if not worded and max(weights) < 0:
         weights = [1.0, *weights]
     rows, sample, others = _vectors(40, seed), _vectors(64, seed), _vectors(len(weights) + 1, seed + 1)
-    geometry = Geometry(text_mean=others.mean(axis=0), image_mean=rows.mean(axis=0))
+    text_mean, image_mean = others.mean(axis=0), rows.mean(axis=0)
+    geometry = Geometry(text_mean=text_mean, image_mean=image_mean)
     examples = tuple(_example(vector, weight=weight) for vector, weight in zip(others[1:], weights, strict=True))
     text = others[0]
     query = RankQuery(
@@ -90,10 +92,10 @@ def test_the_order_is_that_of_the_formula(
     found = _rank(rows, query, chosen, geometry)
 
     def image(vectors: Vectors) -> Vectors:
-        return unit(vectors - geometry.image_mean) if normalised else vectors
+        return unit(vectors - image_mean) if normalised else vectors
 
     pictures, over = image(rows), image(sample if sampled else rows)
-    q = unit(text - geometry.text_mean) if normalised else text
+    q = unit(text - text_mean) if normalised else text
     amount = share if worded else 1.0
     total = _z(pictures @ q, pictures @ q if not sampled else over @ q) if worded else np.zeros(len(rows))
     for vector, weight in zip(image(others[1:]), weights, strict=True):
@@ -110,7 +112,7 @@ def test_the_order_is_that_of_the_formula(
     scale = float(got @ expected / (expected @ expected))
     assert scale > 0
     assert got == pytest.approx(scale * expected, abs=2e-3 * scale * np.abs(expected).max())
-    told = [reason["examples"] for reason in found.reasons]
+    told: list[Any] = [reason["examples"] for reason in found.reasons]
     assert all((each["text"] is not None) is worded and len(each["of"]) == len(weights) for each in told)
 
 
@@ -120,14 +122,15 @@ def test_what_the_archive_is_asked_for_stands_in_the_order_of_the_ranking(
     seed: int, worded: bool, normalised: bool
 ) -> None:
     rows, others = _vectors(200, seed), _vectors(4, seed + 1)
-    geometry = Geometry(text_mean=others.mean(axis=0), image_mean=rows.mean(axis=0))
+    image_mean = rows.mean(axis=0)
+    geometry = Geometry(text_mean=others.mean(axis=0), image_mean=image_mean)
     examples = (_example(others[1]), _example(others[2], others[3], weight=2.0))
     vector = others[0] if worded else examples_mean(examples)
     query = RankQuery(vector=vector, examples=examples, worded=worded, sample=rows[:80])
     chosen = replace(_PLAIN, normalise=Stage(on=normalised))
     asked = retrieval_vector(query=query, geometry=geometry, settings=chosen)
     found = _rank(rows, query, chosen, geometry)
-    compared = unit(rows - geometry.image_mean) if normalised else rows
+    compared = unit(rows - image_mean) if normalised else rows
     assert np.linalg.norm(asked) == pytest.approx(1.0, abs=1e-5)
     cosines = np.asarray(compared @ asked, dtype=np.float64)[found.tile_ids]
     assert np.all(np.diff(cosines) < 1e-5)

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,14 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rsportal.settings")
 
+if TYPE_CHECKING:
+    from imagery.evaluation.sketching import Drawn
+
 Rows = NDArray[np.float32]
 _BATCH = 32
 _KERNEL_PICTURES = 4_000
 _RANK = 64
+_SEED = 99
 _STYLE_NAMES = ("fine", "clear", "drawn", "loose")
 
 
@@ -46,6 +50,7 @@ def main() -> None:
     from imagery.encoders.base import EncoderKind, EncoderSpec
     from imagery.encoders.builtin.corpus import captioned_images
     from imagery.encoders.runtime.plan import Plan, Precision, Runtime
+    from imagery.evaluation.sketching import Drawn
 
     spec = EncoderSpec(EncoderKind.BUILTIN, "builtin")
     files = registry.checksum(spec)
@@ -58,30 +63,31 @@ def main() -> None:
     def vectors(name: str, items: Sequence[Any], style: int | None) -> Rows:
         file = options.work / f"{name}-{len(items)}-{files[:12]}.npy"
         if not file.is_file():
-            blocks = list(_encoded(encoder, items, style, seed=len(name), what=name))
-            np.save(file, np.concatenate(blocks))
+            np.save(file, np.concatenate(list(_encoded(encoder, items, style, what=name))))
         found: Rows = np.load(file)
         return found
 
     images, seen = vectors("train-images", train, None), vectors("val-images", val, None)
-    taught = [vectors(f"train-{_STYLE_NAMES[style]}", train, style) for style in range(options.drawings)]
+    taught, owner = [], []
+    for style, name in enumerate(_STYLE_NAMES):  # Each picture in --drawings of the styles, by turns.
+        mine = [place for place in range(len(train)) if (style - place) % len(_STYLE_NAMES) < options.drawings]
+        taught.append(vectors(f"train-{name}-{options.drawings}", [train[place] for place in mine], style))
+        owner += mine
+    drawn = Drawn(images, np.concatenate(taught), np.array(owner), np.arange(len(images)))
     judged = {name: vectors(f"val-{name}", val, style) for style, name in enumerate(_STYLE_NAMES)}
     classes = np.array([item.scene_class or "" for item in val])
-    figures = measured(images, taught, seen, judged, classes)
+    figures = measured(drawn, seen, judged, classes)
     figures["pictures"] = {"train": len(train), "val": len(val), "drawings": options.drawings}
     print(_table(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if options.ship:
-        _ship(images, taught, files)
+        _ship(drawn, files)
 
 
-def measured(
-    images: Rows, taught: Sequence[Rows], seen: Rows, judged: dict[str, Rows], classes: NDArray[np.str_]
-) -> dict[str, Any]:
+def measured(drawn: "Drawn", seen: Rows, judged: dict[str, Rows], classes: NDArray[np.str_]) -> dict[str, Any]:
     """{way: {style: {"r1", "r5", "r10", "class_map", "median_rank"}}} and the strength of the ridge."""
-    edges, owner = np.concatenate(taught), np.tile(np.arange(len(images)), len(taught))
-    ways, strength = _ways(images, edges, owner)
+    ways, strength = _ways(drawn)
     found: dict[str, Any] = {"strength": strength, "ways": {}}
     chance = np.random.default_rng(0).standard_normal(seen.shape).astype(np.float32)
     found["ways"]["random"] = {"any": score(chance, seen, classes)}
@@ -92,26 +98,22 @@ def measured(
     return found
 
 
-def _ways(images: Rows, edges: Rows, owner: NDArray[np.int64]) -> tuple[dict[str, Callable[[Rows], Rows]], float]:
+def _ways(drawn: "Drawn") -> tuple[dict[str, Callable[[Rows], Rows]], float]:
     from imagery.encoders.base import unit_rows
-    from imagery.encoders.sketch import bridge_fit
-    from imagery.evaluation.sketching import Drawn, strength_chosen
+    from imagery.evaluation.sketching import strength_chosen
 
-    drawn = Drawn(images=images, edges=edges, owner=owner, scene=np.arange(len(images)))
     strength = strength_chosen(drawn)
     ridge = drawn.fit(strength)
-    centred = edges - ridge.edge_mean
-    target = images[owner] - ridge.image_mean
+    centred = drawn.edges - ridge.edge_mean
+    target = drawn.images[drawn.owner] - ridge.image_mean
     left, _values, right = np.linalg.svd(centred.T.astype(np.float64) @ target)
     rotation = replace(ridge, matrix=np.asarray(left @ right, dtype=np.float32))
     # Reduced rank regression (Izenman 1975): the ridge's fit, kept in its strongest directions.
     _rows, _sizes, directions = np.linalg.svd(centred @ ridge.matrix, full_matrices=False)
     kept = directions[:_RANK]
     low = replace(ridge, matrix=np.asarray(ridge.matrix @ kept.T @ kept, dtype=np.float32))
-    some = np.random.default_rng(1).permutation(len(edges))[:_KERNEL_PICTURES]
+    some = np.random.default_rng(1).permutation(len(centred))[:_KERNEL_PICTURES]
     kernel = _kernel_ridge(unit_rows(centred[some]), target[some])
-    same = bridge_fit(edges, images[owner], strength=strength)
-    assert np.allclose(same.matrix, ridge.matrix)
     mean = replace(ridge, matrix=np.eye(len(ridge.matrix), dtype=np.float32))
     return {
         "plain": lambda rows: rows,
@@ -152,7 +154,7 @@ def score(queries: Rows, gallery: Rows, classes: NDArray[np.str_]) -> dict[str, 
     return {**recalls, "class_map": round(100 * float(np.mean(values)), 1), "median_rank": round(middle)}
 
 
-def _encoded(encoder: Any, items: Sequence[Any], style: int | None, *, seed: int, what: str) -> Iterator[Rows]:
+def _encoded(encoder: Any, items: Sequence[Any], style: int | None, *, what: str) -> Iterator[Rows]:
     from PIL import Image
     from tqdm import tqdm
 
@@ -164,19 +166,15 @@ def _encoded(encoder: Any, items: Sequence[Any], style: int | None, *, seed: int
         for number, item in enumerate(items[start : start + _BATCH], start=start):
             with Image.open(item.path) as opened:
                 picture = opened.convert("RGB")
-            pictures.append(
-                picture if style is None else edge_map(picture, style=STYLES[style], seed=seed + 97 * number)
-            )
+            pictures.append(picture if style is None else edge_map(picture, style=STYLES[style], seed=_SEED + number))
         yield encoder.encode_images(pictures)
 
 
-def _ship(images: Rows, taught: Sequence[Rows], files: str) -> None:
+def _ship(drawn: "Drawn", files: str) -> None:
     from imagery.encoders import sketch
-    from imagery.evaluation.sketching import Drawn, bridge_learn
+    from imagery.evaluation.sketching import bridge_learn
     from imagery.services.sketches import SHIPPED, SHIPPED_NUMBERS, bridge_described
 
-    owner = np.tile(np.arange(len(images)), len(taught))
-    drawn = Drawn(images=images, edges=np.concatenate(taught), owner=owner, scene=np.arange(len(images)))
     learned = bridge_learn(drawn)
     content = sketch.pack(learned.bridge)
     facts = bridge_described(learned, content=content, learned_from="RSICD train", files=files)
@@ -203,7 +201,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--captions", type=Path, required=True, help="JSON Lines that name pictures, split and class")
     parser.add_argument("--work", type=Path, required=True, help="folder for vectors and the exported tower")
     parser.add_argument("--train-pictures", type=int, default=None, help="default: all of the split")
-    parser.add_argument("--drawings", type=int, default=len(_STYLE_NAMES), help="styles a picture is drawn in")
+    parser.add_argument("--drawings", type=int, default=2, help="styles each picture is drawn in, of four")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     parser.add_argument("--ship", action="store_true", help="write the bridge beside the built-in weights")
     return parser.parse_args()

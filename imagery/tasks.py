@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from imagery.services import archive, encoder_upkeep, fill_run, switch, vector_index_upkeep
+from imagery.services import archive, encoder_upkeep, fill_run, sketch_fit, switch, vector_index_upkeep
 from imagery.services import ingest as services
 
 
@@ -34,3 +34,8 @@ def encoder_means() -> None:
 def vector_indexes() -> list[str]:
     """Build the indexes over vectors that are wanted and missing (every hour). Another call meanwhile is refused."""
     return vector_index_upkeep.vector_indexes_ensure()
+
+
+def fit_sketch(encoder_id: int) -> None:
+    """Teach an encoder to read sketches (the administration's button). Another call learns it again."""
+    sketch_fit.sketch_bridge_refit(encoder_id=encoder_id)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imagery.encoders.drawings import drawing_clean
 from imagery.models import Encoder
-from imagery.services.sketches import bridge_facts, drawings_encode
+from imagery.services.sketches import bridge_facts, bridge_state, drawings_encode
 from rsportal.errors import InvalidInput
 
 _RULES: Final = "sketch 1"
@@ -40,8 +40,8 @@ def sketch_vector(*, encoder: Encoder, picture: bytes | Image.Image) -> NDArray[
 
 
 def sketch_recipe(encoder: Encoder) -> str:
-    """Return what tells vectors of one drawing apart (SHA-256): the encoder's files, its bridge, and the rules."""
-    parts = [_RULES, encoder.checksum, bridge_facts(encoder).get("checksum", "")]
+    """Return what tells vectors of one drawing apart (SHA-256): the encoder's files, bridge and mean, and the rules."""
+    parts = [_RULES, encoder.checksum, bridge_state(encoder)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -27,6 +27,7 @@ from imagery.selectors_encoders import Stored, vectors_stored
 from imagery.services.adapters import adapter_line
 from imagery.services.runtime import encoder_runtime_line
 from imagery.services.selftest import selftest_lines
+from imagery.services.sketches import bridge_line
 
 _FAILED_SHOWN = 20
 
@@ -58,13 +59,14 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
                     "runs_as",
                     "means_at",
                     "adapted",
+                    "sketches",
                     "self_test",
                 )
             },
         ),
         (gettext_lazy("Use"), {"fields": ("vectors", "vector_index", "created_at", "activated_at", "previous")}),
     )
-    readonly_fields = ("vectors", "vector_index", "runs_as", "adapted", "self_test")
+    readonly_fields = ("vectors", "vector_index", "runs_as", "adapted", "sketches", "self_test")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Encoder]:
         rows: QuerySet[Encoder] = super().get_queryset(request).defer(*HEAVY_FIELDS).select_related("fill", "previous")
@@ -155,6 +157,11 @@ class EncoderAdmin(EncoderSteering, ReadOnly, admin.ModelAdmin):
     def adapted(self, encoder: Encoder) -> str:
         """What the adapter gains, or nothing."""
         return adapter_line(encoder)
+
+    @admin.display(description=gettext_lazy("sketches"))
+    def sketches(self, encoder: Encoder) -> str:
+        """How well it reads sketches."""
+        return bridge_line(encoder) or _("It has not learned to read them: they are compared as pictures are.")
 
 
 def _stages_url(encoder: Encoder) -> str:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from imagery.models import Encoder, EncoderFill
 from imagery.services import fill as fills
-from imagery.services import switch
+from imagery.services import sketch_fit, switch
 from imagery.services.encoders import encoder_register
 from rsportal.errors import RsportalError
 
@@ -96,6 +96,15 @@ _STEPS: Final = {
             gettext_lazy("Every search uses the encoder that this one replaced. This one is kept current."),
         ),
         Step(
+            "sketch",
+            gettext_lazy("Learn to read sketches"),
+            gettext_lazy(
+                "The worker teaches %(name)s to read sketches. What comes of it stands here under “sketches”; if it "
+                "does not help, the reason stands among the failed tasks."
+            ),
+            lambda encoder: sketch_fit.sketch_bridge_request(encoder=encoder),
+        ),
+        Step(
             "cancel",
             gettext_lazy("Give the fill up"),
             gettext_lazy("The fill of %(name)s is given up."),
@@ -137,6 +146,8 @@ def steps_for(encoder: Encoder, fill: EncoderFill | None) -> list[Step]:
         names.append("activate" if encoder.state == State.READY else "partial")
         if encoder.state == State.READY and fill is not None and fill.failed:
             names.append("partial")
+    if encoder.state != State.RETIRED:
+        names.append("sketch")
     if going in {Filling.RUNNING, Filling.PAUSED}:
         names.append("cancel")
     if encoder.state not in {State.ACTIVE, State.RETIRED}:

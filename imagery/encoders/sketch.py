@@ -42,14 +42,21 @@ class Bridge:
         """Unit rows of drawings (n, d) -> unit rows (n, d) of where their pictures lie, seen from the mean picture."""
         return unit_rows((edges - self.edge_mean) @ self.matrix)
 
-    def apply(self, edges: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit rows of drawings (n, d) -> unit rows (n, d) among the vectors of pictures. Raises EncoderMismatch."""
+    def apply(
+        self, edges: NDArray[np.float32], *, image_mean: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """Unit rows of drawings (n, d) -> unit rows (n, d) among the vectors of pictures.
+
+        ``image_mean`` (d,) is that of the archive that is searched, where it is not the one that taught: a sketch then
+        stands as far from the middle of this archive, and on the same side. Raises EncoderMismatch.
+        """
         if edges.shape[1] != self.dimension:
             raise EncoderMismatch(
                 f"The sketch bridge is for vectors of {self.dimension} numbers, but the encoder gives "
                 f'{edges.shape[1]}: run "manage.py fit_sketch" for it.'
             )
-        return unit_rows(self.image_mean + self.spread * self.directions(edges))
+        middle = self.image_mean if image_mean is None else np.asarray(image_mean, dtype=np.float32)
+        return unit_rows(middle + self.spread * self.directions(edges))
 
 
 def bridge_fit(edges: NDArray[np.float32], images: NDArray[np.float32], *, strength: float) -> Bridge:

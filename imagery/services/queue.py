@@ -15,6 +15,7 @@ _INGEST: Final = "imagery.tasks.ingest"
 _FILL: Final = "imagery.tasks.fill"
 _MEANS: Final = "imagery.tasks.encoder_means"
 _INDEXES: Final = "imagery.tasks.vector_indexes"
+_SKETCH: Final = "imagery.tasks.fit_sketch"
 
 
 def job_enqueue(job_id: UUID) -> None:
@@ -39,6 +40,13 @@ def indexes_enqueue() -> None:
     from django_q.models import Schedule
 
     Schedule.objects.filter(func=_INDEXES).update(next_run=timezone.now())
+
+
+def sketch_enqueue(encoder_id: int) -> None:
+    """Have an encoder learn to read sketches, once the transaction commits."""
+    from django_q.tasks import async_task
+
+    async_task(_SKETCH, encoder_id, cluster=ENCODE_CLUSTER)
 
 
 def _task_ensure(task: str, *arguments: str) -> None:

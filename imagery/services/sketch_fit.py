@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,11 +19,12 @@ from imagery.encoders.edges import SIDE_PIXELS, edge_map
 from imagery.evaluation.pictures import Progress, picture_draw
 from imagery.evaluation.sketching import FEWEST_PICTURES, STYLES, Drawn, Learned, bridge_learn
 from imagery.models import Asset, Embedding, Encoder, Scene
+from imagery.services.queue import sketch_enqueue
 from imagery.services.selftest import encoder_ready
 from imagery.services.sketches import bridge_store, shipped_bridge
 from imagery.tile_pictures import TilePictures
 from imagery.tiling import TileWindow
-from rsportal.errors import InvalidInput, RsportalError
+from rsportal.errors import Conflict, InvalidInput, RsportalError
 
 SAMPLE: Final = 2_000
 """Pictures a bridge is learned from, if there are as many."""
@@ -75,12 +77,22 @@ def sketch_bridge_fit(
     return SketchFit(bridge_learn(drawn, present=shipped_bridge(encoder)), tuple(left_out))
 
 
-def sketch_bridge_refit(*, encoder: Encoder) -> bool:
-    """Learn a bridge from the archive and keep it if it helps; return whether it did. Raises as the fit does."""
-    learned = sketch_bridge_fit(encoder=encoder).learned
-    if learned.helps:
-        bridge_store(encoder=encoder, learned=learned, learned_from="the archive")
-    return learned.helps
+def sketch_bridge_request(*, encoder: Encoder) -> None:
+    """Have the worker learn a bridge for the encoder. Raises Conflict when it has too few vectors for that."""
+    stored = Embedding.objects.filter(encoder=encoder)[:FEWEST_PICTURES].count()
+    if stored < FEWEST_PICTURES:
+        raise Conflict(
+            _("%(name)s has vectors of %(count)d tiles; it takes %(fewest)d to learn to read sketches. Fill it first.")
+            % {"name": encoder.name, "count": stored, "fewest": FEWEST_PICTURES},
+            code="too_few",
+        )
+    sketch_enqueue(encoder.pk)
+
+
+def sketch_bridge_refit(*, encoder_id: int) -> None:
+    """Learn a bridge from the archive and keep it. Raises as the fit does, and Conflict if it does not help."""
+    encoder = Encoder.objects.get(pk=encoder_id)
+    bridge_store(encoder=encoder, learned=sketch_bridge_fit(encoder=encoder).learned, learned_from="the archive")
 
 
 def _drawn(model: ImageTextEncoder, seen: Iterable[Seen], *, expected: int, progress: Progress) -> Drawn:

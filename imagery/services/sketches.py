@@ -34,12 +34,21 @@ def drawings_encode(*, encoder: Encoder, drawings: Sequence[Image.Image]) -> NDA
     """Return the unit rows (n, dimension) of drawings among the stored vectors of pictures.
 
     Without a bridge (``bridge_facts`` is empty) a drawing is encoded as a picture is. A cache of the result must be
-    told apart by ``bridge_facts(encoder).get("checksum")``. Raises Unavailable: the encoder cannot compute, or the
-    bridge is damaged or was changed this moment.
+    told apart by ``bridge_state``. Raises Unavailable: the encoder cannot compute, or the bridge is damaged or was
+    changed this moment.
     """
     edges = encoder_ready(encoder=encoder, image=True).encode_images(drawings)
     bridge = encoder_bridge(encoder)
-    return edges if bridge is None else bridge.apply(edges)
+    if bridge is None:
+        return edges
+    mean = None if encoder.image_mean is None else np.asarray(encoder.image_mean, dtype=np.float32)
+    return bridge.apply(edges, image_mean=mean)
+
+
+def bridge_state(encoder: Encoder) -> str:
+    """Return what vectors of drawings depend on beside the encoder's files: the bridge, and when the mean was taken."""
+    checksum = str(bridge_facts(encoder).get("checksum", ""))
+    return f"{checksum} {encoder.means_at}" if checksum else ""
 
 
 def bridge_facts(encoder: Encoder) -> dict[str, Any]:

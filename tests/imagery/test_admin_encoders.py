@@ -56,7 +56,7 @@ def test_a_curator_looks_and_learns_nothing_of_other_people_s_archive(client, dj
     assert (
         client.post(reverse("admin:imagery_encoder_change", args=[encoder.pk]), {"dimension": "9"}).status_code == 403
     )
-    for step in ("fill", "pause", "resume", "retry", "activate", "partial", "rollback", "cancel", "retire"):
+    for step in ("fill", "pause", "resume", "retry", "activate", "partial", "rollback", "sketch", "cancel", "retire"):
         address = reverse("admin:imagery_encoder_step", args=[encoder.pk, step])
         assert client.get(address).status_code == client.post(address).status_code == 403
     assert client.get(reverse("admin:imagery_encoder_register")).status_code == 403

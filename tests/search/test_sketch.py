@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django_q.models import OrmQ
 from PIL import Image, ImageDraw
 
 from imagery.encoders import sketch
@@ -20,17 +21,20 @@ from imagery.encoders.errors import EncoderMismatch
 from imagery.encoders.registry import get_encoder
 from imagery.evaluation.sketching import STYLES, Drawn, bridge_learn
 from imagery.models import Asset, Embedding, Encoder, EncoderSketch
+from imagery.services import sketch_fit
 from imagery.services.encoders import encoder_activate, encoder_register, encoder_spec
+from imagery.services.sketch_fit import sketch_bridge_request
 from imagery.services.sketches import bridge_line
 from imagery.storage import media_root
-from rsportal.errors import InvalidInput, Unavailable
+from imagery.tasks import fit_sketch
+from rsportal.errors import Conflict, InvalidInput, Unavailable
 from search.models import QueryImage
 from search.services.sketches import sketch_keep
 from search.sketch import sketch_bridged, sketch_recipe, sketch_remark, sketch_vector
 from tests.checkpoints import siglip_checkpoint
 from tests.factories import make_collection, make_scene, make_user
 
-SCENES = 120
+SCENES = 104
 
 
 def png(image: Image.Image) -> bytes:
@@ -172,7 +176,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def encoder(db: None, checkpoint: Path) -> Encoder:
+def encoder(db: None, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Encoder:
+    monkeypatch.setattr(sketch_fit, "_DRAWINGS", 1)  # One of each picture; drawing takes most of the time.
     return encoder_activate(encoder=encoder_register(name="tiny", kind="transformers", source=str(checkpoint)))
 
 
@@ -220,8 +225,6 @@ def test_an_archive_teaches_its_encoder_to_read_sketches(encoder: Encoder) -> No
     assert not sketch_bridged(encoder)
     assert "has not learned" in sketch_remark(encoder)
 
-    assert not json.loads(fit("--dry-run", "--json")[0])["kept"]
-    assert not Encoder.objects.get().sketch
     told = json.loads(fit("--json")[0])
     assert told["kept"]
     assert told["recall_after"][-1] > told["recall_before"][-1] + 10
@@ -246,6 +249,26 @@ def test_an_archive_teaches_its_encoder_to_read_sketches(encoder: Encoder) -> No
     assert sketch_vector(encoder=encoder, picture=drawing) == pytest.approx(plain)
 
 
+def test_in_another_archive_a_sketch_stands_by_its_middle() -> None:
+    drawn = pairs()
+    bridge = drawn.fit(0.1)
+    middle = np.random.default_rng(8).normal(size=24)
+    moved = bridge.apply(drawn.edges, image_mean=middle)
+    length = 1 / np.linalg.norm(middle + bridge.spread * bridge.directions(drawn.edges), axis=1, keepdims=True)
+    assert unit_rows(moved / length - middle) == pytest.approx(bridge.directions(drawn.edges), abs=1e-4)
+
+
+def test_the_button_has_the_worker_learn_once_there_is_enough(encoder: Encoder) -> None:
+    with pytest.raises(Conflict, match=r"tiny has vectors of 0 tiles; it takes 100"):
+        sketch_bridge_request(encoder=encoder)
+    archive(encoder, useful=True)
+    sketch_bridge_request(encoder=encoder)
+    waiting = OrmQ.objects.get()
+    assert (waiting.func(), waiting.args()) == ("imagery.tasks.fit_sketch", (encoder.pk,))
+    fit_sketch(encoder.pk)
+    assert "the archive" in bridge_line(Encoder.objects.get())
+
+
 def test_a_bridge_that_could_be_chance_is_not_kept(encoder: Encoder) -> None:
     archive(encoder, useful=False)
     out, _err = fit()
@@ -260,6 +283,7 @@ def test_pictures_of_a_folder_teach_and_broken_ones_are_named(encoder: Encoder, 
     out, err = fit(f"--images={tmp_path}", "--dry-run", "--sample=300", "--json")
     assert json.loads(out)["pictures"] == SCENES
     assert "left out: broken.png" in err
+    assert not Encoder.objects.get().sketch
 
 
 def test_too_little_to_learn_from_is_a_sentence(encoder: Encoder, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def concept_list(user: "Viewer") -> QuerySet[Any]:
     ``shared_in`` the collection it is shared in, None also if its owner may not see that any more.
     """
     examples = (
-        ConceptExample.objects.visible_to(user)
+        ConceptExample.objects.seen_by(user)
         .select_related("scene__collection", "image")
         .only(
             "concept", "window", "weight", "scene__title", "scene__width", "scene__height", "scene__placeholder",

@@ -52,7 +52,7 @@ def concept_expand(*, concept_id: UUID, user: "Viewer") -> ConceptExpanded:
             code="unknown_concept",
             field=FIELD,
         )
-    rows = ConceptExample.objects.visible_to(user).filter(concept=concept).select_related("image").order_by("pk")
+    rows = ConceptExample.objects.filter(concept=concept).seen_by(user).select_related("image").order_by("pk")
     shown = rows.defer("image__picture")[:MAX_CONCEPT_EXAMPLES]
     return ConceptExpanded(
         id=concept.pk,

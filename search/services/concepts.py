@@ -205,7 +205,7 @@ def _require_owner(concept: Concept, user: User) -> None:
 
 def _seen(concept: Concept, user: User) -> list[ConceptExample]:
     """Return its examples that the person sees. Those on hidden scenes take no part: nothing may tell of them."""
-    rows = ConceptExample.objects.visible_to(user).filter(concept=concept).select_related("scene", "image")
+    rows = ConceptExample.objects.filter(concept=concept).seen_by(user).select_related("scene", "image")
     return list(rows.only("concept", "window", "weight", "scene__title", "scene__collection", "image__kind"))
 
 

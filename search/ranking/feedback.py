@@ -75,8 +75,9 @@ def feedback_step(pool: Pool) -> Pool:
     if not levels and not against.amount:
         return pool
     graph = pool.graph or graph_of(pool.vectors, pool.scores)
+    nodes = pool.vectors[graph.nodes]
     z = standardised(pool.scores)
-    amount, worth = _worth(pool, graph, levels)
+    amount, worth = _worth(graph, nodes, levels, count=len(z))
     support = np.zeros(len(z))
     support[graph.nodes] = support_of(
         graph=graph, scores=z[graph.nodes], worth=worth, amount=amount, first=trusted(len(z))
@@ -89,8 +90,9 @@ def feedback_step(pool: Pool) -> Pool:
         least = (SURPRISE + DOUBT / (amount + DOUBT_LIKES)) / pool.asked.settings.feedback.weight
         up = np.maximum(support - expected - least - RELUCTANCE * (1.0 - support), 0.0)
         moved = up - np.maximum(expected - support - least, 0.0)
-        moved[taken_away(pool) < 0] = np.minimum(moved[taken_away(pool) < 0], 0.0)
-    moved -= _disliked(pool, graph, against)
+        moved = np.where(taken_away(pool) < 0, np.minimum(moved, 0.0), moved)
+    if against.amount:
+        moved -= _disliked(graph, nodes, against, count=len(z))
     if not moved.any():
         return pool
     return _handed_out(pool, order=np.argsort(-(expected + moved + SCORE * z), kind="stable")).noted(
@@ -128,29 +130,33 @@ def _believed(pool: Pool, level: _Level, *, outliers: bool = False) -> _Level:
     return replace(level, weights=np.where(keep, level.weights, 0.0))
 
 
-def _worth(pool: Pool, graph: Graph, levels: list[_Level]) -> tuple[float, Scores]:
+def _worth(graph: Graph, nodes: Vector, levels: list[_Level], *, count: int) -> tuple[float, Scores]:
     """How many likes were learnt from, and what they are worth on the nodes (g,)."""
     amount, worth = 0.0, np.zeros(len(graph.nodes))
     for number, level in enumerate(levels):
         share = min(1.0, PARENT / level.amount) if number else 1.0
         amount += share * level.amount
-        worth += share * _placed(pool, graph, level)
+        worth += share * _placed(graph, nodes, level, count=count)
     return amount, worth
 
 
-def _placed(pool: Pool, graph: Graph, level: _Level) -> Scores:
+def _placed(graph: Graph, nodes: Vector, level: _Level, *, count: int) -> Scores:
+    told = level.weights > 0
     return lessons_placed(
-        graph=graph, vectors=pool.vectors, rows=level.rows, lessons=level.vectors, weights=level.weights
+        graph=graph,
+        vectors=nodes,
+        count=count,
+        rows=level.rows[told],
+        lessons=level.vectors[told],
+        weights=level.weights[told],
     )
 
 
-def _disliked(pool: Pool, graph: Graph, against: _Level) -> Scores:
+def _disliked(graph: Graph, nodes: Vector, against: _Level, *, count: int) -> Scores:
     """What each row loses (m,): most if it was disliked itself."""
-    lost = np.zeros(len(pool.rows))
-    if against.amount:
-        lost[graph.nodes] = DISLIKED * spread_plainly(graph=graph, worth=_placed(pool, graph, against))
-        here = against.rows[against.rows >= 0]
-        lost[here] = 2 * DISLIKED
+    lost = np.zeros(count)
+    lost[graph.nodes] = DISLIKED * spread_plainly(graph=graph, worth=_placed(graph, nodes, against, count=count))
+    lost[against.rows[against.rows >= 0]] = 2 * DISLIKED
     return lost
 
 
@@ -163,22 +169,29 @@ def _handed_out(pool: Pool, *, order: NDArray[np.intp]) -> Pool:
 
 def _notes(pool: Pool, levels: list[_Level], *, moved: Scores, expected: Scores, own: int) -> NDArray[np.object_]:
     """``share`` is what was learnt of all that orders a row, negative where it speaks against the row."""
-    shares = np.round(moved / (np.abs(moved) + expected + _TINY), _DIGITS).tolist()
-    told = [level for level in levels if level.name != "everybody"]
-    likes: list[list[list[str]]] = [[] for _ in shares]
-    if told:
-        lessons = told[0].lessons
-        words = [
-            [str(scene), source, deed]
-            for scene, source, deed in zip(lessons.scene_ids.tolist(), lessons.sources, lessons.deeds, strict=True)
-        ]
-        cosines = pool.vectors @ told[0].vectors.T
-        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :_MOST_TOLD].tolist()
-        likes = [[words[number] for number in row] for row in nearest]
+    shares = np.round(moved / (np.abs(moved) + expected + _TINY), _DIGITS)
     level = levels[0].name if levels else "session"
     notes = np.empty(len(shares), dtype=object)
-    notes[:] = [
-        {"share": share, "like": like if share > 0 else [], "level": level, "own": own} if share else None
-        for share, like in zip(shares, likes, strict=True)
-    ]
+    likes = _likes(pool, levels, np.flatnonzero(shares > 0))
+    for row in np.flatnonzero(shares).tolist():
+        notes[row] = {"share": float(shares[row]), "like": likes.get(row, []), "level": level, "own": own}
     return notes
+
+
+def _likes(pool: Pool, levels: list[_Level], rows: NDArray[np.intp]) -> dict[int, list[list[str]]]:
+    """The lessons that each of these rows resembles most, of the nearest level; what others did is not told."""
+    level = next((level for level in levels if level.name != "everybody"), None)
+    if level is None or not len(rows):
+        return {}
+    lessons = level.lessons
+    words = [
+        [str(scene), source, deed]
+        for scene, source, deed in zip(lessons.scene_ids.tolist(), lessons.sources, lessons.deeds, strict=True)
+    ]
+    away = -(pool.vectors[rows] @ level.vectors.T)
+    if away.shape[1] > _MOST_TOLD:
+        nearest = np.argpartition(away, _MOST_TOLD - 1, axis=1)[:, :_MOST_TOLD]
+    else:
+        nearest = np.tile(np.arange(away.shape[1]), (len(rows), 1))
+    nearest = np.take_along_axis(nearest, np.argsort(np.take_along_axis(away, nearest, 1), axis=1, kind="stable"), 1)
+    return {row: [words[number] for number in each] for row, each in zip(rows.tolist(), nearest.tolist(), strict=True)}

@@ -27,7 +27,6 @@ DOUBT: Final = 2.0
 """Likes that it takes for half of that share."""
 ENOUGH: Final = 0.6
 """Of the best support: what is supported as well as that is supported fully."""
-_POWER: Final = 3
 _TINY: Final = 1e-12
 
 
@@ -35,28 +34,31 @@ def lessons_placed(
     *,
     graph: Graph,
     vectors: NDArray[np.float32],
+    count: int,
     rows: NDArray[np.intp],
     lessons: NDArray[np.float32],
     weights: NDArray[np.float64],
 ) -> Scores:
     """Return what lessons are worth on the nodes (g,) of the graph.
 
-    ``rows`` (l,) are the lessons' rows among the candidates ``vectors`` (n, d), -1 for a scene that is none of them:
-    it speaks through the ten nodes that it is most like. ``lessons`` (l, d) are unit rows of the same geometry.
+    ``vectors`` (g, d) are those of the nodes. ``rows`` (l,) are the lessons' rows among all ``count`` candidates, -1
+    for a scene that is none of them: it speaks through the ten nodes that it is most like. ``lessons`` (l, d) are unit
+    rows of the same geometry.
     """
-    place = np.full(len(vectors) + 1, -1)
+    place = np.full(count + 1, -1)
     place[graph.nodes] = np.arange(len(graph.nodes))
     at = place[rows]  # Row -1 is the last of them, which is no node.
     worth = np.zeros(len(graph.nodes))
     np.add.at(worth, at[at >= 0], weights[at >= 0])
     if not (away := np.flatnonzero(at < 0)).size:
         return worth
-    likeness = np.maximum(lessons[away] @ vectors[graph.nodes].T, 0.0) ** _POWER
+    cosines = np.maximum(lessons[away] @ vectors.T, 0.0)
+    likeness = cosines * cosines * cosines
     if likeness.shape[1] > NEIGHBOURS:
         least = np.partition(likeness, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS, np.newaxis]
         likeness[likeness < least] = 0.0
-    likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), np.float32(_TINY))
-    return np.asarray(worth + weights[away] @ likeness, dtype=np.float64)
+    shares = weights[away] / np.maximum(likeness.sum(axis=1), _TINY)
+    return np.asarray(worth + shares.astype(np.float32) @ likeness, dtype=np.float64)
 
 
 def support_of(*, graph: Graph, scores: Scores, worth: Scores, amount: float, first: int) -> Scores:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from imagery.models import Scene
 from rsportal.errors import InvalidInput
 from search.examples_given import FIELD, ExampleGiven, ExampleKind
 from search.models import Concept, ConceptExample, QueryImage
@@ -41,24 +42,28 @@ class ConceptExpanded:
 
 
 def concept_expand(*, concept_id: UUID, user: "Viewer") -> ConceptExpanded:
-    """Return what the concept means to this person, in two statements.
+    """Return what the concept means to this person; every search with it asks, in three or four small statements.
 
     Raises InvalidInput (field ``examples``) in the same words for a concept that is hidden and one that is not there.
     """
-    concept = Concept.objects.visible_to(user).filter(pk=concept_id).first()
+    own = Concept.objects.editable_by(user).filter(pk=concept_id)  # Most are, and this is asked quickly.
+    concept = own.first() or Concept.objects.visible_to(user).filter(pk=concept_id).first()
     if concept is None:
         raise InvalidInput(
             _("There is no concept %(id)s, or you may not see it. Take it out of the search.") % {"id": concept_id},
             code="unknown_concept",
             field=FIELD,
         )
-    rows = ConceptExample.objects.filter(concept=concept).seen_by(user).select_related("image").order_by("pk")
-    shown = rows.defer("image__picture")[:MAX_CONCEPT_EXAMPLES]
+    rows = list(concept.examples.select_related("image").defer("image__picture").order_by("pk"))
+    on_scenes = {row.scene_id for row in rows if row.scene_id is not None}
+    scenes = Scene.objects.visible_to(user).ready().filter(pk__in=on_scenes).order_by()
+    seen = set(scenes.values_list("pk", flat=True)) if on_scenes else set()
+    shown = [row for row in rows if row.scene_id is None or row.scene_id in seen]
     return ConceptExpanded(
         id=concept.pk,
         name=concept.name,
         text=concept.text,
-        examples=tuple(example_given(row) for row in shown),
+        examples=tuple(example_given(row) for row in shown[:MAX_CONCEPT_EXAMPLES]),
         updated_at=concept.updated_at,
     )
 

@@ -27,7 +27,8 @@ class ExampleChip:
 
     ``there`` is False if the thing is gone or hidden from this person, or ``like`` cannot be read. ``title`` is never
     empty; ``picture`` and ``page`` (addresses) may be. ``without_it`` is the query string of the search without it, ""
-    if nothing would be left to look for.
+    if nothing would be left to look for. A box has its ``window`` (x, y, width, height) on a scene of
+    ``size``, in pixels.
     """
 
     like: str
@@ -40,6 +41,8 @@ class ExampleChip:
     weight: float = 1.0
     choices: Sequence[Choice] = ()
     without_it: str = ""
+    window: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def minus(self) -> bool:
@@ -95,6 +98,8 @@ def _chip(seen: SeenExample, without: str) -> ExampleChip:
             Choice(str(replace(given, weight=value)), weight_label(value), value == given.weight) for value in weights
         ],
         without_it=without,
+        window=given.window,
+        size=seen.size,
     )
 
 

@@ -35,7 +35,10 @@ WHERE event.user_id = %s AND event.kind = ANY(%s)
 ORDER BY event.created_at DESC, event.id DESC LIMIT %s
 """
 STATE: Final = """
-SELECT md5(string_agg(concat_ws(':', id, kind, tile_id, seconds, fresh), ',' ORDER BY id)) AS state FROM deeds
+SELECT md5(
+    string_agg(concat_ws(':', id, kind, tile_id, seconds, fresh), ',' ORDER BY id)
+    || (SELECT coalesce(max(computed_at)::text, '') FROM search_positionpropensity)
+) AS state FROM deeds
 """
 """What tells two moments apart in which somebody's deeds have another say; NULL without any."""
 

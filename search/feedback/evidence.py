@@ -46,9 +46,14 @@ def evidence_for(
     nothing = Lessons.none(encoder.dimension)
     asked, likeness = asked_together(query, geometry), likeness_of(geometry)
     own = OwnLessons(nothing, nothing, nothing, "")
-    if request.history and state.own:
+    if request.history and state.own and state.deeds is not None:
         own = lessons_find(
-            user=user, encoder=encoder, asked=asked, likeness=likeness, request=request, translation=translation
+            deeds=state.deeds,
+            encoder=encoder,
+            asked=asked,
+            likeness=likeness,
+            request=request,
+            translation=translation,
         )
     everybody = Votes.none(encoder.dimension)
     if request.history and state.everybody:

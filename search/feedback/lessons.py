@@ -1,9 +1,9 @@
 """From what a person did to what their ranking learns: one lesson a scene, of this session or of their own past."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 
 from imagery.models import Encoder
 from search.candidates.wire import packed, packed_read
-from search.exploration.propensity import propensity_of
-from search.feedback.deeds import STATE, deeds_of
+from search.exploration.propensity import propensity_along, propensity_of
+from search.feedback.deeds import STATE, Deeds
 from search.feedback.likeness import Likeness
 from search.models import Event
 from search.query import SearchRequest
 from search.ranking.evidence import Lessons
 from search.ranking.query import Vector
-
-if TYPE_CHECKING:
-    from imagery.querysets import Viewer
 
 MOST_LESSONS: Final = 200
 HALF_LIFE: Final = timedelta(days=30)
@@ -36,17 +33,24 @@ _SHORT_LOOK: Final = 0.1
 _JUDGEMENTS: Final = (Event.Kind.LIKE, Event.Kind.DISLIKE)
 
 # A query under another encoder has no vector that could be compared; the same words are the same question all the same.
+# Looked up one by one (OFFSET 0): else the planner may measure everybody's queries to find those of one person.
 _LIKE_THIS: Final = f"""
-WITH deeds AS MATERIALIZED ({{deeds}}), asked AS (SELECT %s::halfvec AS vector),
-alike AS (
-    SELECT query.id, CASE WHEN query.asked_under_id = %s THEN 1 - (query.asked <=> asked.vector)
-        WHEN query.text = %s AND query.translation = %s AND query.examples = '[]' AND %s THEN 1 END AS likeness
-    FROM search_query AS query, asked WHERE query.id IN (SELECT query_id FROM deeds)
+WITH deeds AS MATERIALIZED ({{deeds}}), asked AS MATERIALIZED (SELECT %s::halfvec AS vector),
+alike AS MATERIALIZED (
+    SELECT done.query_id, query.likeness FROM (SELECT DISTINCT query_id FROM deeds) AS done
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN asked_under_id = %s THEN 1 - (asked <=> (SELECT vector FROM asked))
+            WHEN text = %s AND translation = %s AND examples = '[]' AND %s THEN 1 END AS likeness
+        FROM search_query WHERE id = done.query_id OFFSET 0
+    ) AS query
 )
-SELECT state.state, deed.* FROM ({STATE}) AS state LEFT JOIN (
+SELECT state.state, known.propensities, deed.* FROM ({STATE}) AS state
+CROSS JOIN (SELECT json_agg(json_build_array(rank, propensity) ORDER BY rank) FROM search_positionpropensity)
+    AS known (propensities)
+LEFT JOIN (
     SELECT deeds.id, deeds.kind, deeds.created_at, deeds.scene_id, deeds.tile_id, deeds.rank, deeds.seconds,
         deeds.fresh AND alike.likeness >= %s AS session
-    FROM deeds JOIN alike ON alike.id = deeds.query_id WHERE alike.likeness >= %s
+    FROM deeds JOIN alike USING (query_id) WHERE alike.likeness >= %s
 ) AS deed ON TRUE ORDER BY deed.created_at DESC, deed.id DESC
 """
 _TILES: Final = """
@@ -102,25 +106,21 @@ class Deed:
 
 
 def lessons_find(
-    *, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Likeness, request: SearchRequest, translation: str
+    *, deeds: Deeds, encoder: Encoder, asked: Vector, likeness: Likeness, request: SearchRequest, translation: str
 ) -> OwnLessons:
-    """Return what this person did under queries like the one that is ``asked`` (d,), scene by scene.
+    """Return what a person did (``deeds_of`` them) under queries like the one that is ``asked`` (d,), scene by scene.
 
     A weight is worth * min(1 / propensity of the rank, 3) * 2 ** (-age / 30 days); the worth is 1 for a like, .8 for a
     download, .4 for opening (.6 after half a minute's look, .1 after less than five seconds'), and of several deeds on
     a scene the one of most weight counts. The last word of likes and dislikes on a scene counts; a scene disliked last
-    teaches nothing else. Sources are the ids of the events (``search.feedback.told`` makes sentences of them). At most
-    three statements, two if nothing was found.
+    teaches nothing else. Sources are the ids of the events (``search.feedback.told`` makes sentences of them). Two
+    statements, one if nothing was found.
     """
-    nothing = Lessons.none(encoder.dimension)
-    deeds = deeds_of(user)
-    if deeds is None:
-        return OwnLessons(nothing, nothing, nothing, "")
-    state, found = _read(
+    state, known, found = _read(
         _LIKE_THIS.format(deeds=deeds.sql),
         [
             *deeds.parameters,
-            f"[{','.join(map(repr, asked.tolist()))}]",
+            vector_literal(asked),
             encoder.pk,
             request.text,
             translation,
@@ -130,8 +130,9 @@ def lessons_find(
         ],
     )
     if not found:
+        nothing = Lessons.none(encoder.dimension)
         return OwnLessons(nothing, nothing, nothing, state)
-    best = one_a_scene(deeds_weighed(found))
+    best = one_a_scene(_weighed(found, propensity_along([deed.rank for deed in found], known)))
     vectors = scene_vectors(best, encoder)
     groups: dict[str, list[Deed]] = {"session": [], "own": [], "disliked": []}
     for deed in best:
@@ -143,19 +144,29 @@ def lessons_find(
     )
 
 
-def _read(statement: str, parameters: list[Any]) -> tuple[str, list[Deed]]:
+def vector_literal(vector: Vector) -> str:
+    """Return a vector (d,) as SQL writes it, with the five digits that a half has and some more."""
+    return f"[{','.join(f'{number:.5g}' for number in vector.tolist())}]"
+
+
+def _read(statement: str, parameters: list[Any]) -> tuple[str, list[tuple[int, float]], list[Deed]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
-    return rows[0][0] or "", [Deed(*row[1:]) for row in rows if row[1] is not None]
+    state, known, *_first = rows[0]
+    return state or "", known or [], [Deed(*row[2:]) for row in rows if row[2] is not None]
 
 
 def deeds_weighed(deeds: list[Deed]) -> list[Deed]:
     """Return deeds with what they count for now; one statement (the propensities)."""
+    return _weighed(deeds, propensity_of([deed.rank for deed in deeds]))
+
+
+def _weighed(deeds: list[Deed], propensities: NDArray[np.float64]) -> list[Deed]:
     now = timezone.now()
-    corrected = np.minimum(1.0 / propensity_of([deed.rank for deed in deeds]), MOST_CORRECTED).tolist()
+    corrected = np.minimum(1.0 / propensities, MOST_CORRECTED).tolist()
     return [
-        Deed(**{**deed.__dict__, "weight": deed.worth * times * 0.5 ** (max(now - deed.at, timedelta()) / HALF_LIFE)})
+        replace(deed, weight=deed.worth * times * 0.5 ** (max(now - deed.at, timedelta()) / HALF_LIFE))
         for deed, times in zip(deeds, corrected, strict=True)
     ]
 

@@ -1,13 +1,13 @@
 """What an answer depends on of all that people did: a name for it, for the key that answers are kept under."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from django.db import connection
 
 from imagery.models import Collection
 from imagery.selectors_archive import archive_state
-from search.feedback.deeds import STATE, deeds_of
+from search.feedback.deeds import STATE, Deeds, deeds_of
 from search.feedback.everybody_state import everybody_state
 from search.query import SearchRequest
 
@@ -29,6 +29,7 @@ class FeedbackState:
     own: str = ""
     everybody: str = ""
     elsewhere: str = ""
+    deeds: Deeds | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Return it as ``search.answer_key`` takes it: "" if no feedback can have a say."""
@@ -53,7 +54,11 @@ def feedback_state(user: "Viewer", request: SearchRequest) -> FeedbackState:
     if not own and not everybody:
         return FeedbackState()
     return FeedbackState(
-        user_id=user.pk if own else None, own=own or "", everybody=everybody, elsewhere=_elsewhere(user, request)
+        user_id=user.pk if own else None,
+        own=own or "",
+        everybody=everybody,
+        elsewhere=_elsewhere(user, request),
+        deeds=deeds,
     )
 
 

@@ -111,7 +111,7 @@ def _edges(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     that is everybody's neighbour but has others itself (a hub) passes on less.
     """
     count = len(vectors)
-    nearest = max(1, min(NEIGHBOURS, count // 10))
+    nearest = min(NEIGHBOURS, count // 10 if count >= FEWEST else (count + 2) // 3)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, 0.0)
     np.maximum(cosines, 0.0, out=cosines)

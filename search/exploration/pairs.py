@@ -19,20 +19,25 @@ _BATCH: Final = 2_000  # rows read at a time
 # A pair counts when its upper hit was shown. The lower one may stand on a page that nobody asked for: then nobody
 # looked at it, which is what is to be learnt. A scene that vanished is another thing, and its pair is left out.
 _COUNTS: Final = f"""
-SELECT query.user_id, upper.rank, upper.rank = ANY(ranking.swapped_ranks) AS swapped, ranking.swap_share,
-    CASE WHEN ranking.searched > {DEPTH} THEN {DEPTH} ELSE cardinality(ranking.scene_ids) END AS hits,
-    count(*),
-    count(*) FILTER (WHERE EXISTS (
-        SELECT 1 FROM search_event event WHERE event.impression_id = upper.id AND event.kind = ANY(%(deeds)s))),
-    count(*) FILTER (WHERE EXISTS (
-        SELECT 1 FROM search_event event JOIN search_impression lower ON lower.id = event.impression_id
-        WHERE lower.ranking_id = ranking.id AND lower.rank = upper.rank + 1 AND event.kind = ANY(%(deeds)s)))
-FROM search_ranking ranking
-JOIN search_query query ON query.id = ranking.query_id
-JOIN search_impression upper ON upper.ranking_id = ranking.id AND upper.rank < {DEPTH}
-WHERE ranking.swap_share > 0 AND NOT (upper.rank + 1) = ANY(ranking.dropped_ranks)
-    AND NOT (upper.rank - 1) = ANY(ranking.swapped_ranks) AND NOT (upper.rank + 1) = ANY(ranking.swapped_ranks)
-    AND {LEARNABLE.format(user="query.user_id")}
+WITH shown AS (
+    SELECT query.user_id, ranking.id, ranking.swapped_ranks, ranking.dropped_ranks, ranking.swap_share,
+        CASE WHEN ranking.searched > {DEPTH} THEN {DEPTH} ELSE cardinality(ranking.scene_ids) END AS hits,
+        impression.rank, EXISTS (
+            SELECT 1 FROM search_event event WHERE event.impression_id = impression.id AND event.kind = ANY(%(deeds)s)
+        ) AS done
+    FROM search_ranking ranking
+    JOIN search_query query ON query.id = ranking.query_id
+    JOIN search_impression impression ON impression.ranking_id = ranking.id
+    WHERE ranking.swap_share > 0 AND impression.rank <= {DEPTH} AND {LEARNABLE.format(user="query.user_id")}
+), paired AS (
+    SELECT *, lead(rank) OVER next = rank + 1 AND lead(done) OVER next AS done_below
+    FROM shown WINDOW next AS (PARTITION BY id ORDER BY rank)
+)
+SELECT user_id, rank, rank = ANY(swapped_ranks), swap_share, hits, count(*), count(*) FILTER (WHERE done),
+    count(*) FILTER (WHERE done_below)
+FROM paired
+WHERE rank < {DEPTH} AND NOT rank + 1 = ANY(dropped_ranks)
+    AND NOT rank - 1 = ANY(swapped_ranks) AND NOT rank + 1 = ANY(swapped_ranks)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1
 """

@@ -16,19 +16,20 @@ from search.models import RankerTrial
 # A search is won by the team more of whose hits were opened, liked or downloaded. Counted are impressions: what one
 # page did twice, and what was never shown, is nothing.
 _SEARCHES: Final = f"""
-WITH credit AS (
-    SELECT ranking.id, query.user_id, ranking.ranker, (ranking.created_at AT TIME ZONE %(zone)s)::date AS day,
-        count(*) FILTER (WHERE done AND ranking.teams[impression.rank] = {Team.A:d}) AS of_a,
-        count(*) FILTER (WHERE done AND ranking.teams[impression.rank] = {Team.B:d}) AS of_b,
-        count(*) FILTER (WHERE done) AS of_any
+WITH seen AS (
+    SELECT ranking.id, query.user_id, ranking.ranker, ranking.created_at, impression.id AS impression,
+        CASE WHEN event.id IS NOT NULL THEN ranking.teams[impression.rank] END AS team
     FROM search_ranking ranking
     JOIN search_query query ON query.id = ranking.query_id
     JOIN search_impression impression ON impression.ranking_id = ranking.id
-    CROSS JOIN LATERAL (SELECT EXISTS (
-        SELECT 1 FROM search_event event WHERE event.impression_id = impression.id AND event.kind = ANY(%(deeds)s)
-    ) AS done) AS looked
+    LEFT JOIN search_event event ON event.impression_id = impression.id AND event.kind = ANY(%(deeds)s)
     WHERE ranking.trial_id = %(trial)s AND {LEARNABLE.format(user="query.user_id")}
-    GROUP BY 1, 2, 3, 4
+), credit AS (
+    SELECT user_id, (created_at AT TIME ZONE %(zone)s)::date AS day, ranker,
+        count(DISTINCT impression) FILTER (WHERE team = {Team.A:d}) AS of_a,
+        count(DISTINCT impression) FILTER (WHERE team = {Team.B:d}) AS of_b,
+        count(team) AS of_any
+    FROM seen GROUP BY id, user_id, created_at, ranker
 )
 SELECT user_id, day, ranker, count(*), count(*) FILTER (WHERE of_a > of_b), count(*) FILTER (WHERE of_b > of_a),
     count(*) FILTER (WHERE of_a = of_b AND of_any > 0)

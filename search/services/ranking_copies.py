@@ -11,17 +11,16 @@ _ARRAYS: Final = ("scene_ids", "tile_ids", "scores", "similarities")
 _ORDERED: Final = (*_ARRAYS, "reasons")
 
 # The first hits in another order, the rest as it is. What was never kept of an old ranking is an empty list.
+_HEAD: Final = "FROM unnest(%(head)s::int[]) WITH ORDINALITY h (rank, place)"
 _MOVED: Final = {
     **{
-        name: f"""CASE WHEN source.{name} = '{{}}' THEN source.{name} ELSE
-    (SELECT array_agg(source.{name}[rank] ORDER BY place) FROM unnest(%(head)s::int[]) WITH ORDINALITY h (rank, place))
-    || source.{name}[%(rest)s:] END"""
+        name: f"""CASE WHEN source.{name} = '{{}}' THEN source.{name}
+    ELSE (SELECT array_agg(first.{name}[rank] ORDER BY place) {_HEAD}) || source.{name}[%(rest)s:] END"""
         for name in _ARRAYS
     },
-    "reasons": """CASE WHEN source.reasons = '[]' THEN source.reasons ELSE
-    (SELECT jsonb_agg(first.reasons -> (rank - 1) ORDER BY place)
-        FROM unnest(%(head)s::int[]) WITH ORDINALITY h (rank, place))
-    || jsonb_path_query_array(source.reasons, '$[$from to last]', jsonb_build_object('from', %(rest)s - 1)) END""",
+    "reasons": f"""CASE WHEN source.reasons = '[]' THEN source.reasons
+    ELSE (SELECT jsonb_agg(first.reasons -> (rank - 1) ORDER BY place) {_HEAD})
+        || jsonb_path_query_array(source.reasons, '$[$from to last]', jsonb_build_object('from', %(rest)s - 1)) END""",
 }
 _COPY: Final = """
 INSERT INTO search_ranking (
@@ -32,10 +31,11 @@ SELECT gen_random_uuid(), %(query)s, 0, '{{}}', %(swapped)s::int[], %(share)s, '
 FROM search_ranking source{first}
 WHERE source.id = %(source)s RETURNING id
 """
-# The first reasons, taken once out of the kilobytes of all of them.
-_FIRST: Final = """,
-    LATERAL (SELECT jsonb_path_query_array(source.reasons, '$[0 to $last]',
-        jsonb_build_object('last', %(rest)s - 2)) AS reasons OFFSET 0) first"""
+# Cut off once: each look into a whole array reads all of its kilobytes.
+_FIRST: Final = f""",
+    LATERAL (SELECT {", ".join(f"source.{name}[:%(rest)s - 1] AS {name}" for name in _ARRAYS)},
+        jsonb_path_query_array(source.reasons, '$[0 to $last]', jsonb_build_object('last', %(rest)s - 2)) AS reasons
+    OFFSET 0) first"""
 
 
 def ranking_copy(

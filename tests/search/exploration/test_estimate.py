@@ -20,7 +20,7 @@ FOLD = np.where(RANKS <= 12, RANKS**-0.3, 0.3 * RANKS**-0.3)
 def test_known_propensities_lie_within_the_intervals(name, propensity):
     """In nineteen of twenty; ranks of one draw hold or fail together, so the bound is a loose one."""
     held = []
-    for seed in range(6):
+    for seed in range(4):
         people = people_counts(propensity, people=100, searches=16, share=0.1, seed=seed)
         found = propensities_fit(people, min_shows=10, rounds=300)
         assert found.ranks.tolist() == RANKS.astype(int).tolist()
@@ -29,7 +29,7 @@ def test_known_propensities_lie_within_the_intervals(name, propensity):
         assert (np.log(found.high / found.low)[1:5] < 2.0).all()  # They say something.
         held.append((found.low <= propensity) & (propensity <= found.high))
     assert np.mean(held) >= 0.88, (name, np.mean(held, axis=0))
-    estimate = propensities_fit(people_counts(propensity, people=600, searches=16, share=0.2, seed=7), min_shows=10)
+    estimate = propensities_fit(people_counts(propensity, people=250, searches=16, share=0.2, seed=7), min_shows=10)
     assert np.abs(np.log(estimate.propensity[:5] / propensity[:5])).max() < 0.3
 
 

@@ -199,11 +199,11 @@ def test_counts_and_searches_are_the_same_as_if_the_hidden_did_not_exist(world: 
     def figures() -> dict[str, Any]:
         answers = {
             address: client.get(reverse(f"api:{address}")).json()
-            for address in ("collection-list", "scene-list", "job-list", "me")
+            for address in ("collection-list", "scene-list", "job-list", "concept-list", "me")
         }
         found = client.get(reverse("api:search"), {"text": SHARED_TEXT}).json()
         answers["search"] = [found["searched"], found["total"], [hit["scene"] for hit in found["results"]]]
-        for address in ("search:progress", "imagery:collections", "imagery:jobs"):
+        for address in ("search:progress", "imagery:collections", "imagery:jobs", "search:concepts"):
             answers[address] = _VARYING.sub("", client.get(reverse(address)).content.decode())
         return answers
 

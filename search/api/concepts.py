@@ -82,7 +82,7 @@ class ConceptViewSet(CatalogueViewSet):
         sharing, slug = "collection" in given, given.pop("collection", None)
         collection = self._collection(slug) if slug else None
         with transaction.atomic():
-            if sharing and collection is None:
+            if sharing:  # Before the examples change: the new ones need not lie where it was shared.
                 concept_unshare(concept=concept, user=self.user)
             concept_change(concept=concept, user=self.user, **given)
             if collection is not None:

@@ -84,6 +84,16 @@ def test_refusals_name_the_field_and_change_nothing(ana, bay):
     assert client.patch(address, {**wrong, "leave_out": True}, format="json").json()["examples"] == []
 
 
+def test_examples_and_the_collection_are_exchanged_together(ana, bay):
+    cape = make_collection("cape", owner=ana)
+    here, there = make_scene(bay), make_scene(cape)
+    client = SchemaClient(ana)
+    made = client.post(ADDRESS, {"name": "x", "examples": [given(here)], "collection": "bay"}, format="json").json()
+    body = {"examples": [given(there)], "collection": "cape"}
+    changed = client.patch(f"{ADDRESS}{made['id']}/", body, format="json").json()
+    assert (changed["collection"], [each["id"] for each in changed["examples"]]) == ("cape", [str(there.pk)])
+
+
 def test_a_reader_sees_and_does_not_change(ana, bay):
     bob = make_user("bob")
     bay.members.add(bob, through_defaults={"role": "viewer"})

@@ -1,5 +1,6 @@
 """Concepts: made, changed, shared and deleted by their owner; limits and refusals."""
 
+import json
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,10 @@ from rsportal.errors import InvalidInput, NotAllowed
 from search.concepts.expand import MAX_CONCEPT_EXAMPLES, concept_expand
 from search.concepts.from_ranking import draft_of_ranking
 from search.examples_given import ExampleGiven
+from search.history import history_export
 from search.models import Concept, ConceptExample, Event, Impression, QueryImage
 from search.services import concepts as services
+from search.services import history_erase
 from search.services.concepts import (
     concept_change,
     concept_create,
@@ -266,3 +269,20 @@ def test_erasing_takes_only_the_persons_own(ana, bay):
     kept = concept_create(user=make_user(), name="pier", text="pier")
     assert concepts_erase(user=ana) == 1
     assert list(Concept.objects.all()) == [kept]
+
+
+def test_what_a_concept_holds_outlives_the_history_and_is_exported_with_it(ana, bay):
+    kept, loose = make_picture(ana), make_picture(ana)
+    concept = concept_create(user=ana, name="pier", text="pier", examples=[ExampleGiven("image", kept.pk)])
+    concept_share(concept=concept, user=ana, collection=bay)
+    make_ranking(ana, [make_scene(bay)], text="pier")
+    exported = json.loads("".join(history_export(ana)))["concepts"]
+    assert [(each["name"], each["text"], each["collection"]) for each in exported] == [("pier", "pier", "bay")]
+    assert exported[0]["examples"] == [ExampleGiven("image", kept.pk).as_json()]
+    history_erase(user=ana)
+    assert expanded(concept, ana).examples == (ExampleGiven("image", kept.pk),)
+    assert not QueryImage.objects.filter(pk=loose.pk).exists()
+    history_erase(user=ana, concepts=True)
+    assert not Concept.objects.exists()
+    history_erase(user=ana)
+    assert not QueryImage.objects.exists()

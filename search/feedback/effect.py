@@ -92,6 +92,7 @@ def effect_of(*, request: SearchRequest, user: Viewer, encoder: Encoder | None =
         encoder=encoder,
         asked=asked_together(query, ranker.geometry),
         likeness=likeness_of(ranker.geometry),
+        fewest=1,
     )
     gates = [Gates(votes=len(votes), people=_different(votes.voters), scenes=_different(votes.scene_ids))]
 

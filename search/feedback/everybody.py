@@ -20,6 +20,7 @@ from search.feedback.likeness import Likeness
 from search.feedback.sketches import bits_apart, sketch_of
 from search.models import Event
 from search.ranking.evidence import Votes
+from search.ranking.gates import FEWEST_VOTERS
 from search.ranking.query import Vector
 
 if TYPE_CHECKING:
@@ -27,31 +28,40 @@ if TYPE_CHECKING:
 
 COUNTED_FOR: Final = timedelta(days=180)
 """After which an event, worth a sixty-fourth by then, is not looked at any more."""
-MOST_OF_ONE: Final = 50
+MOST_OF_ONE: Final = 20
 """Events of one person under similar queries, newest first: nobody's many push out the few of others."""
-MOST_EVENTS: Final = 1_000
+MOST_EVENTS: Final = 500
 """Events of all persons; everybody's newest first, then everybody's second newest, and so on."""
 
-# OFFSET 0 keeps the permission a look at each scene that was voted for (as in ``search.feedback.deeds``).
+# Each person and each scene is looked at once: OFFSET 0 keeps the planner from joining their whole tables, and IS TRUE
+# from joining what is left, so that no wrong guess of how many there are makes it compare all with all.
 _SEEN: Final = """
 near AS MATERIALIZED (
     SELECT event_id, user_id, scene_id, query_id, created_at FROM search_vote
     WHERE encoder_id = %s AND user_id <> %s AND created_at > statement_timestamp() - %s
         AND (sketch <~> %s::bit(512)) <= %s
 ),
+people AS MATERIALIZED (
+    SELECT user_id FROM (SELECT DISTINCT user_id FROM near) AS voter
+    WHERE EXISTS (SELECT 1 FROM accounts_user WHERE id = voter.user_id AND is_active OFFSET 0)
+        AND NOT EXISTS (SELECT 1 FROM search_learningchoice WHERE user_id = voter.user_id AND NOT for_all OFFSET 0)
+        AND NOT EXISTS (SELECT 1 FROM search_feedbackexclusion WHERE user_id = voter.user_id OFFSET 0)
+),
+scenes AS MATERIALIZED (
+    SELECT scene_id FROM (
+        SELECT scene_id FROM near WHERE (user_id IN (SELECT user_id FROM people)) IS TRUE
+        GROUP BY scene_id HAVING count(DISTINCT user_id) >= %s
+    ) AS chosen
+    WHERE EXISTS (SELECT 1 FROM ({visible}) AS visible (id) WHERE visible.id = chosen.scene_id OFFSET 0)
+        AND NOT EXISTS (SELECT 1 FROM search_feedbackexclusion WHERE scene_id = chosen.scene_id OFFSET 0)
+),
 seen AS (
-    SELECT near.*, row_number() OVER (PARTITION BY near.user_id ORDER BY near.created_at DESC, event_id DESC) AS turn
-    FROM near JOIN accounts_user AS person ON person.id = near.user_id AND person.is_active
-    WHERE NOT EXISTS (SELECT 1 FROM search_learningchoice AS choice WHERE choice.user_id = near.user_id AND NOT for_all)
-        AND NOT EXISTS (
-            SELECT 1 FROM search_feedbackexclusion AS excluded
-            WHERE excluded.user_id = near.user_id OR excluded.scene_id = near.scene_id
-        )
-        AND EXISTS (SELECT 1 FROM ({visible}) AS visible (id) WHERE visible.id = near.scene_id OFFSET 0)
+    SELECT near.*, row_number() OVER (PARTITION BY user_id ORDER BY created_at DESC, event_id DESC) AS turn FROM near
+    WHERE (user_id IN (SELECT user_id FROM people)) IS TRUE AND (scene_id IN (SELECT scene_id FROM scenes)) IS TRUE
 )
 """
 _VOTES: Final = f"""
-WITH {_SEEN}, chosen AS (
+WITH {_SEEN}, chosen AS MATERIALIZED (
     SELECT * FROM seen WHERE turn <= %s ORDER BY turn, created_at DESC, event_id DESC LIMIT %s
 )
 SELECT event.id, event.kind, event.created_at, chosen.scene_id, impression.tile_id, impression.rank, dwell.seconds,
@@ -66,13 +76,16 @@ ORDER BY event.created_at DESC, event.id DESC
 """
 
 
-def votes_for(*, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Likeness) -> Votes:
+def votes_for(
+    *, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Likeness, fewest: int = FEWEST_VOTERS
+) -> Votes:
     """Return what other people did under queries like the one that is ``asked`` (d,) (``search.feedback.likeness``).
 
     One row per person and scene, of scenes that this person may be shown now; without people whose account is disabled,
     who do not share what they do (``LearningChoice``) or are excluded, and without excluded scenes. The last word of
-    likes and dislikes counts. A row's vector is that of the part of the scene that most of the voters were shown. At
-    most three statements, one if nobody did anything.
+    likes and dislikes counts. Scenes that fewer than ``fewest`` people chose, which count for nobody, are left out. A
+    row's vector is that of the part of the scene that most of the voters were shown. At most three statements, one if
+    nobody did anything.
     """
     nobody = Votes.none(encoder.dimension)
     try:
@@ -83,7 +96,7 @@ def votes_for(*, user: "Viewer", encoder: Encoder, asked: Vector, likeness: Like
     found = _read(
         _VOTES.format(visible=visible),
         [
-            encoder.pk, user.pk, COUNTED_FOR, sketch_of(asked), bits_apart(likeness.similar), *permitted,
+            encoder.pk, user.pk, COUNTED_FOR, sketch_of(asked), bits_apart(likeness.similar), fewest, *permitted,
             MOST_OF_ONE, MOST_EVENTS, encoder.pk, f"[{','.join(map(repr, asked.tolist()))}]", likeness.similar,
         ],
     )  # fmt: skip

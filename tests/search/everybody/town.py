@@ -91,10 +91,10 @@ class Town:
             for scene in chosen:
                 self.do(person, scene, kind)
 
-    def votes(self, reader: User, text: str = "harbour") -> Votes:
-        """Return what a reader's ranking may learn from others."""
+    def votes(self, reader: User, text: str = "harbour", *, fewest: int = 1) -> Votes:
+        """Return what a reader's ranking may learn from others, scenes of one voter included."""
         asked = factories.unit(TEXTS[text])
-        return votes_for(user=reader, encoder=self.encoder, asked=asked, likeness=CENTRED)
+        return votes_for(user=reader, encoder=self.encoder, asked=asked, likeness=CENTRED, fewest=fewest)
 
     def voted(self, reader: User, text: str = "harbour") -> set[UUID]:
         """Return the scenes that others voted for, as far as a reader's ranking may learn from it."""

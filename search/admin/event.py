@@ -1,4 +1,4 @@
-"""Clicks, likes, dislikes and downloads in the administration."""
+"""Clicks, looks, likes, dislikes and downloads in the administration."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from search.models import Event, Impression, Ranking
 class EventAdmin(ShownColumns, LogAdmin):
     """What people did with what was shown to them."""
 
-    list_display = ("kind", "scene_title", "rank", "words", "asker", "created_at")
+    list_display = ("kind", "seconds", "scene_title", "rank", "words", "asker", "created_at")
     list_filter = ("kind", ("impression__scene__collection", VisibleRelatedFilter), "created_at")
     plain_lookups = ("kind", "impression__scene__collection__id__exact", "created_at")
     own_lookups = {"impression": Impression, "impression__ranking": Ranking}
     search_fields = ("impression__scene__title",)
     date_hierarchy = "created_at"
-    fields = ("kind", "scene_title", "rank", "words", "asker", "created_at")
+    fields = ("kind", "seconds", "scene_title", "rank", "words", "asker", "created_at")
     readonly_fields = ("scene_title", "rank", "words", "asker", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

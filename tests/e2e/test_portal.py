@@ -97,15 +97,18 @@ def test_upload_watch_search_click_and_the_log(portal: Portal, browser: Browser,
     ):
         page.goto(address)
         emma.check_page(f"the {what} page")
+    look = wait_for(lambda: Event.objects.filter(kind="dwell").first(), seconds=10, what="the look to be logged")
+    assert look is not None and look.seconds is not None and look.impression_id == event.impression_id
     emma.assert_content()
 
     root = Visitor(browser, portal.url)
     root.log_in("root", PASSWORD)
     root.page.goto("/admin/search/event/")
     row = root.page.locator("#result_list tbody tr")
-    expect(row).to_have_count(1)
+    expect(row).to_have_count(2)
     for text in ("opened", first, _QUERY, "emma"):
-        expect(row).to_contain_text(text)
+        expect(row.filter(has_text="opened")).to_contain_text(text)
+    expect(row.filter(has_text="looked at")).to_contain_text(str(look.seconds))
     for address in _ADMIN_PAGES:
         root.page.goto(f"/admin/{address}")
         expect(root.page.get_by_role("heading", level=1)).to_be_visible()

@@ -109,6 +109,19 @@ def test_a_search_is_saved_from_its_page_with_what_was_liked(ana, bay):
     assert "0 examples were added to “Piers”." in added
 
 
+def test_the_search_page_offers_concepts_that_are_not_in_the_search_yet(ana, bay):
+    make_encoder()
+    concept = concept_create(user=ana, name="Piers", examples=[like(make_scene(bay))])
+    concept_create(user=make_user(), name="Secret piers", text="pier")
+    client, offer = client_of(ana), f'value="concept:{concept.pk}">Piers</button>'
+    assert offer in page(client, "/") and "Secret" not in page(client, "/")
+    assert offer not in page(client, f"/?like=concept:{concept.pk}*2")
+    know_query("a pier")
+    html = page(client, f"/?q=a+pier&like=concept:{concept.pk}")
+    assert [row.hit.scene for row in client.get(f"/?q=a+pier&like=concept:{concept.pk}").context["hits"]]
+    assert 'value="a pier"' in html
+
+
 def test_the_form_of_a_search_says_what_will_be_saved(ana, bay):
     scene = make_scene(bay)
     ranking = make_ranking(ana, [scene], text="a pier")

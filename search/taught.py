@@ -151,7 +151,7 @@ def _sentences(
     elif judged and learnt:
         yield (_("Re-ranked by %(judged)s.") if compared else _("Ranked with %(judged)s.")) % {"judged": judged}
     elif judged:
-        yield _("Kept, without effect on this order: %(judged)s.") % {"judged": judged}
+        yield _("Kept: %(judged)s. This order stays as it is.") % {"judged": judged}
     elif learnt and _levels(hits) == {"everybody"}:
         yield _("What others found had a say in this order.")
     elif learnt:
@@ -160,7 +160,7 @@ def _sentences(
         moved = sum(bool(row.places) or row.new for row in rows)
         if moved:
             yield ngettext("%(count)d hit moved.", "%(count)d hits moved.", moved) % {"count": moved}
-        else:
+        elif learnt or not judged:
             yield _("No hit moved.")
 
 

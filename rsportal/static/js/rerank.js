@@ -31,7 +31,8 @@ function rankAnew() {
   const address = new URL(link.href);
   const last = hits().at(-1)?.querySelector("[data-rank]")?.dataset.rank ?? 1;
   address.searchParams.set("upto", Math.ceil(last / PAGE));
-  htmx.ajax("GET", address.pathname + address.search, { source: link });
+  // What goes wrong is shown by htmx-guard.js and announced below.
+  htmx.ajax("GET", address.pathname + address.search, { source: link }).catch(() => {});
 }
 
 document.addEventListener("judge:sent", () => {

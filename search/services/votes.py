@@ -1,13 +1,19 @@
 """Votes: what a person did, kept where the rankings of others find it (``search.feedback.everybody``)."""
 
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
+from django.utils import timezone
 
+from search.feedback.everybody import COUNTED_FOR
 from search.feedback.sketches import sketch_of
-from search.models import Event, Impression, Query, Vote
+from search.models import Event, EventCount, Impression, Query, Vote
 
 _VOTES: Final = {Event.Kind.LIKE, Event.Kind.DISLIKE, Event.Kind.DOWNLOAD, Event.Kind.CLICK}
+
+
+COUNTS_KEPT: Final = timedelta(days=90)
 
 
 def vote_keep(*, event: Event, impression: Impression) -> Vote | None:
@@ -31,3 +37,14 @@ def vote_keep(*, event: Event, impression: Impression) -> Vote | None:
         sketch=sketch_of(np.asarray(vector, dtype=np.float32)),
         created_at=event.created_at,
     )
+
+
+def votes_prune() -> int:
+    """Forget votes that are too old to count (their events stay), and counts of events of days long gone.
+
+    Returns how many rows went.
+    """
+    now = timezone.now()
+    votes, _each = Vote.objects.filter(created_at__lt=now - COUNTED_FOR).delete()
+    counts, _each = EventCount.objects.filter(day__lt=(now - COUNTS_KEPT).date()).delete()
+    return votes + counts

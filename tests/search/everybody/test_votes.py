@@ -14,8 +14,9 @@ from imagery.models.collection import Visibility
 from search.feedback import everybody
 from search.feedback.likeness import CENTRED
 from search.feedback.sketches import bits_apart, sketch_of
-from search.models import Event, FeedbackExclusion, LearningChoice, Query, Vote
+from search.models import Event, EventCount, FeedbackExclusion, LearningChoice, Query, Vote
 from search.services import event_record, event_withdraw, history_erase, ranking_page
+from search.tasks import votes_prune
 from tests import factories
 from tests.search.everybody.town import Town, ask, days_ago
 
@@ -200,6 +201,18 @@ def test_the_vote_goes_with_the_event(town):
     assert Vote.objects.count() == 2
     history_erase(user=ada)
     assert not Vote.objects.exists()
+
+
+def test_votes_too_old_to_count_are_forgotten_and_their_events_kept(town):
+    ada, quay = town.people[0], town.scenes[0]
+    town.do(ada, quay, "like", at=days_ago(181))
+    town.do(ada, quay, "click", at=days_ago(179))
+    for days in (91, 1):
+        EventCount.objects.create(user=ada, day=days_ago(days).date(), minute=days_ago(days))
+    assert votes_prune() == 2
+    assert [vote.event.kind for vote in Vote.objects.all()] == ["click"]
+    assert Event.objects.count() == 2 and EventCount.objects.count() == 1
+    assert votes_prune() == 0
 
 
 def test_a_search_kept_before_its_vector_was_gives_no_vote(town):

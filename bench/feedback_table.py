@@ -50,7 +50,7 @@ def measured(archives: list[Any], case: dict[str, Any]) -> dict[str, Any]:
         pooled="pooled" in case,
         attackers=case.get("pooled", 0.0),
     )
-    found = {**case, **simulate(archives, simulation).as_json()}
+    found = {**case, **simulate(archives, simulation)[0].as_json()}
     if "pooled" not in case and case["rounds"] == 1:
         pages = pages_to_hits(archives, simulation)
         found["pages"], found["pages_without"] = round(pages.with_feedback, 2), round(pages.without, 2)

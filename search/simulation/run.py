@@ -53,23 +53,24 @@ class Simulation:
         return self.pooled or self.attackers > 0
 
 
-def simulate(archives: Sequence[Archive], simulation: Simulation) -> Summary:
-    """Return what feedback changes, over all queries of all archives.
+def simulate(archives: Sequence[Archive], simulation: Simulation) -> tuple[Summary, dict[str, Summary]]:
+    """Return what feedback changes over all queries of all archives, and over those of each archive by its name.
 
     A query of which no relevant image is left to be found is left out. Raises InvalidInput (field ``embeddings``) if
-    that is so for every query.
+    that is so for every query of an archive.
     """
-    found = [
-        changes
-        for archive in archives
-        for asked in archive.queries
-        if (changes := _changes(archive, asked, simulation))
-    ]
-    if not found:
-        raise InvalidInput(
-            "No query has a relevant image beyond the first page: there is nothing to measure on.", field="embeddings"
-        )
-    return summary_of(found)
+    found: dict[str, list[list[Change]]] = {}
+    for archive in archives:
+        rows = [changes for asked in archive.queries if (changes := _changes(archive, asked, simulation))]
+        if not rows:
+            raise InvalidInput(
+                f"{archive.name}: no query has a relevant image beyond the pages that were looked through, so there is "
+                "nothing to measure on.",
+                field="embeddings",
+            )
+        found[archive.name] = rows
+    whole = summary_of([changes for rows in found.values() for changes in rows])
+    return whole, {name: summary_of(rows) for name, rows in found.items()}
 
 
 def _changes(archive: Archive, asked: AskedQuery, simulation: Simulation) -> list[Change]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from imagery.evaluation.pictures import Progress
-from rsportal.errors import RsportalError
+from rsportal.errors import InvalidInput, RsportalError
 from search.embeddings_file import embeddings_read
 from search.simulation.archive import BASES, Archive, archive_of
 from search.simulation.captioned import LANGUAGE, archive_encode, captioned_files
@@ -82,10 +82,9 @@ class Command(BaseCommand):
                 seed=options["seed"],
             )
             archives = self._archives(options)
-            whole = simulate(archives, simulation)
-            each = [(archive.name, simulate([archive], simulation)) for archive in archives]
+            whole, each = simulate(archives, simulation)
             if options["json"]:
-                files = {"files": {name: found.as_json() for name, found in each}} if len(each) > 1 else {}
+                files = {"files": {name: found.as_json() for name, found in each.items()}} if len(each) > 1 else {}
                 self.stdout.write(json.dumps({**whole.as_json(), **files}))
                 return
             self._print(archives, simulation, whole, each)
@@ -94,16 +93,17 @@ class Command(BaseCommand):
 
     def _archives(self, options: dict[str, Any]) -> list[Archive]:
         if options["embeddings"]:
+            names = [path.name for path in options["embeddings"]]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise InvalidInput(f"--embeddings names {twice} twice; files must have different names.")
             return [archive_of(embeddings_read(path), name=path.name) for path in options["embeddings"]]
         progress = Progress(stderr=self.stderr)
         return [archive_encode(captioned_files(), language=options["language"], progress=progress)]
 
-    def _print(
-        self, archives: list[Archive], simulation: Simulation, whole: Summary, each: list[tuple[str, Summary]]
-    ) -> None:
+    def _print(self, archives: list[Archive], simulation: Simulation, whole: Summary, each: dict[str, Summary]) -> None:
         heads = ("AP", "95 % of resamples", "nDCG@10", "worse", "promoted")
         self.stdout.write(f"{'':<{_WIDTH}} {heads[0]:>6} {heads[1]:>18} {heads[2]:>8} {heads[3]:>7} {heads[4]:>9}")
-        for name, found in each:
+        for name, found in each.items():
             self.stdout.write(_line(name, found))
         if len(each) > 1:
             self.stdout.write(_line("all", whole))

@@ -107,8 +107,10 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
     ranking.cut_to, ranking.dropped_ranks = cut.cut_to, [*ranking.dropped_ranks, *cut.dropped]  # Once it is committed.
     # Rankings made before cosines were kept were ordered by the cosine itself.
     similarities = ranking.similarities or ranking.scores
-    # The calibration speaks of words and pictures: without words nothing is known of how far a hit can be trusted.
-    calibration = calibration_in_use(ranking.encoder) if ranking.query.text else {}
+    # The calibration speaks of words and pictures alone: where an example has a say, nothing is known of how far a hit
+    # can be trusted.
+    likened = any(each["weight"] > 0 for each in ranking.query.examples)
+    calibration = calibration_in_use(ranking.encoder) if ranking.query.text and not likened else {}
     words = bands_in_order(similarities, calibration)
     line = weaker_from(words)
     told = reasons_told(user, {hit.scene_id: hit.reason for hit in shown.values()})

@@ -73,6 +73,7 @@ def test_words_and_a_scene_find_what_is_both(owner, coast):
     assert ask(owner, "harbour").scene_ids[0] == words.pk
     ranking = ask(owner, "harbour", examples=[f"scene:{liked.pk}"])
     assert ranking.scene_ids[0] == both.pk
+    assert {hit.band for hit in ranking_page(user=owner, ranking=ranking).hits} == {Band.POSSIBLE}
     told = ranking.reasons[0]["examples"]
     assert told["text"] > 0
     assert told["of"][0] > 0

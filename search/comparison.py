@@ -242,6 +242,7 @@ def _known(query: AskedQuery, request: SearchRequest, user: Viewer, class_proper
         right = scenes.filter(**{f"properties__{class_property}": query.scene_class})
         return dict.fromkeys(right.values_list("pk", flat=True), 1)
     events = Event.objects.all() if getattr(user, "is_superuser", False) else Event.objects.visible_to(user)
+    events = events.filter(impression__ranking__query__examples=[])  # With examples, something else was meant.
     liked = events.filter(kind__in=_LIKED, impression__ranking__query__text__iexact=query_text_normalise(query.text))
     disliked = events.filter(
         kind=Event.Kind.DISLIKE, impression__ranking__query__text__iexact=query_text_normalise(query.text)

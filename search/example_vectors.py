@@ -33,6 +33,7 @@ from search.examples_given import FIELD, ExampleGiven, ExampleKind
 from search.examples_seen import UNKNOWN
 from search.models import ExampleVector, QueryImage
 from search.ranking import ExamplePart, RankExample
+from search.sketch import sketch_recipe, sketch_vector
 from search.translation import search_words
 
 if TYPE_CHECKING:
@@ -208,8 +209,6 @@ def _of_pictures(
         if image is None or (image.kind == QueryImage.Kind.SKETCH) is not (example.kind == ExampleKind.SKETCH):
             raise _gone(example)
         if image.kind == QueryImage.Kind.SKETCH:
-            from search.sketch import sketch_recipe
-
             recipes.setdefault(QueryImage.Kind.SKETCH, sketch_recipe(encoder))
     kept = ExampleVector.objects.filter(encoder=encoder, recipe__in=set(recipes.values()), image__in=set(wanted))
     rows = {(row.image_id, row.recipe): row for row in kept}
@@ -234,8 +233,6 @@ def _of_pictures(
 def _picture_encoded(image: QueryImage, encoder: Encoder) -> Vector:
     content = bytes(QueryImage.objects.values_list("picture", flat=True).get(pk=image.pk))
     if image.kind == QueryImage.Kind.SKETCH:
-        from search.sketch import sketch_vector
-
         return _rounded(sketch_vector(encoder=encoder, picture=content))
     return _encoded(lambda: Image.open(io.BytesIO(content)).convert("RGB"), encoder)
 

@@ -53,7 +53,7 @@ def image_keep(*, user: User, data: bytes, name: str = "", kind: str = QueryImag
     if len(data) > MAX_BYTES:
         raise _too_large(shown)
     if kind == QueryImage.Kind.SKETCH:
-        from search.services.sketches import sketch_keep
+        from search.services.sketches import sketch_keep  # It stores by this file.
 
         return sketch_keep(user=user, data=data, name=shown)
     try:

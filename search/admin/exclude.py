@@ -76,7 +76,7 @@ def _exclude(request: HttpRequest, chosen: list[User | Scene], reason: str) -> N
     for each in chosen:
         whom = {"person": each} if isinstance(each, User) else {"scene": each}
         try:
-            feedback_exclude(user=request_user(request), reason=reason, **whom)  # type: ignore[arg-type]
+            feedback_exclude(user=request_user(request), reason=reason, **whom)
             done += 1
         except RsportalError as error:
             messages.error(request, error.message)
@@ -107,5 +107,5 @@ def exclude_scenes(_page: admin.ModelAdmin, request: HttpRequest, queryset: Quer
 
 
 # Offered from here, because neither accounts nor the catalogue know of searching.
-UserAdmin.actions = [*(UserAdmin.actions or ()), exclude_people]
-SceneAdmin.actions = [*(SceneAdmin.actions or ()), exclude_scenes]
+UserAdmin.actions = [*(UserAdmin.actions or ()), exclude_people]  # type: ignore[misc]
+SceneAdmin.actions = [*(SceneAdmin.actions or ()), exclude_scenes]  # type: ignore[misc]

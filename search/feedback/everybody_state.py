@@ -24,7 +24,7 @@ SELECT (SELECT min(user_id) < max(user_id) FROM search_vote WHERE user_id <> %(u
     concat_ws(';',
         coalesce((
             SELECT event_id FROM search_vote
-            WHERE created_at <= date_bin(%(fresh)s, statement_timestamp(), 'epoch'::timestamptz)
+            WHERE created_at <= date_bin(%(fresh)s::interval, statement_timestamp(), 'epoch'::timestamptz)
             ORDER BY event_id DESC LIMIT 1
         ), 0),
         coalesce((SELECT string_agg(id::text, ',' ORDER BY id) FROM search_feedbackexclusion), ''),
@@ -48,7 +48,7 @@ def everybody_state(user: "Viewer") -> str:
     others share theirs. What may be seen is told by the state of the archive.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_STATE, {"user": user.pk, "fresh": FRESH})
+        cursor.execute(_STATE, {"user": user.pk, "fresh": f"{FRESH.total_seconds():.0f} s"})
         others, own, state = cursor.fetchone()
     if not others:
         return ""

@@ -246,8 +246,8 @@ def test_sketches_let_similar_queries_through_and_keep_most_others_out():
         one = factories.unit(chance.standard_normal(dimension))
         near = far = 0
         for _ in range(200):
-            other = chance.standard_normal(dimension)
-            other = factories.unit(other - (other @ one) * one)
+            any_way = chance.standard_normal(dimension)
+            other = factories.unit(any_way - (any_way @ one) * one)
             similar = factories.unit(0.76 * one + 0.65 * other)
             near += _apart(sketch_of(one), sketch_of(similar)) <= bits_apart(0.75)
             far += _apart(sketch_of(one), sketch_of(factories.unit(0.4 * one + 0.92 * other))) <= bits_apart(0.75)

@@ -20,7 +20,11 @@ from tests import factories
 
 SCENES = (24, 8, 8)
 """Of each collection: boats and cranes in turn. Of the first enough that those of others speak to some of them only."""
-TEXTS = {"harbour": [1, 0, 0, 0, 0, 0, 0, 0], "pier": [1, 0, 0, 0, 0, 0.25, 0, 0], "forest": [0, 0, 0, 0, 0, 0, 1, 0]}
+TEXTS: dict[str, list[float]] = {
+    "harbour": [1, 0, 0, 0, 0, 0, 0, 0],
+    "pier": [1, 0, 0, 0, 0, 0.25, 0, 0],
+    "forest": [0, 0, 0, 0, 0, 0, 1, 0],
+}
 """Two similar queries and another one."""
 
 

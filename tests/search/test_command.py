@@ -61,6 +61,16 @@ def test_json_has_exactly_these_fields(scene):
     assert Impression.objects.count() == 1
 
 
+def test_an_example_takes_the_place_of_words(scene):
+    out, _err = _call("--like", f"scene:{scene.pk}", "--as", "ada", "--json")
+    answer = json.loads(out)
+    assert (answer["query"], answer["results"][0]["scene"]) == ("", str(scene.pk))
+    with pytest.raises(CommandError, match="Write what you are looking for"):
+        _call("--as", "ada")
+    with pytest.raises(CommandError, match="There is no scene for example 1"):
+        _call("--like", "scene:00000000-0000-4000-8000-000000000000", "--as", "ada")
+
+
 def test_a_plain_scene_has_nulls(owner):
     factories.make_scene(factories.make_collection(owner=owner))
     factories.know_query("forest")

@@ -23,7 +23,16 @@ class Command(BaseCommand):
     help = "Search the archive with words; prints the best scenes, their scores and the time taken."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("text", help='what to look for, such as "an airport beside the sea"')
+        parser.add_argument(
+            "text", nargs="?", default="", help='what to look for, such as "an airport beside the sea"; or --like'
+        )
+        parser.add_argument(
+            "--like",
+            action="append",
+            default=[],
+            metavar="EXAMPLE",
+            help="like scene:ID, box:ID:x,y,width,height, image:ID or concept:ID; with *-1 behind it: not like it",
+        )
         parser.add_argument("--translation", default="", metavar="TEXT", help="search for this in place of the text")
         parser.add_argument(
             "--collection",
@@ -62,6 +71,7 @@ class Command(BaseCommand):
                 user=user,
                 text=options["text"],
                 translation=options["translation"],
+                examples=options["like"],
                 **{name: options[name] for name in FILTERS},
             )
             ranking = search_run(user=user, request=request, channel=Query.Channel.COMMAND, limit=options["limit"])

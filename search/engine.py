@@ -123,9 +123,9 @@ def request_answer(
     retrieved_at = perf_counter()
     stage = settings.regions
     regions = candidate_regions(candidates=found, encoder=encoder, most=stage.tiles) if stage.active else None
-    learnt = None
+    evidence = None
     if feedback is not None and settings.feedback.active:
-        learnt = evidence_for(
+        evidence = evidence_for(
             user=user,
             encoder=encoder,
             query=query,
@@ -141,7 +141,7 @@ def request_answer(
         geometry=ranker.geometry,
         limit=limit,
         regions=regions,
-        evidence=learnt.evidence if learnt else None,
+        evidence=evidence,
     )
     query = query_related(understood, encoder=encoder, windows=found.windows)
     placed = places_look(
@@ -174,7 +174,7 @@ def request_answer(
             "total": _ms(looked_at - begun),
         },
         asked=asked_together(query, ranker.geometry),
-        learnt=learnt.state if learnt else None,
+        learnt=None if evidence is None or feedback is None else feedback.own,
     )
 
 

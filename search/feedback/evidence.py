@@ -1,6 +1,5 @@
 """All that is known for one ranking: what this person did in this session and before, and what everybody did."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagery.models import Encoder
@@ -16,17 +15,6 @@ if TYPE_CHECKING:
     from imagery.querysets import Viewer
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """``evidence`` for a ranking, and the ``state`` of the person's own deeds that it was read in.
-
-    An answer may be kept only if that is the state its key was made in (``search.feedback.state``).
-    """
-
-    evidence: Evidence
-    state: str
-
-
 def evidence_for(
     *,
     user: "Viewer",
@@ -36,17 +24,18 @@ def evidence_for(
     request: SearchRequest,
     state: FeedbackState,
     translation: str = "",
-) -> Learnt:
+) -> Evidence:
     """Return what people did with scenes under queries like this one, of scenes that this person may be shown now.
 
-    ``state`` is what was read for the key of the answer: if nothing had a say, nothing is looked up. ``translation``
+    ``state`` is what was read for the key of the answer, so that equal keys mean equal own lessons. If nothing had a
+    say, nothing is looked up. ``translation``
     is what the request's text was translated to, if it was. Own lessons and those of others
     take three statements each at most.
     """
     nothing = Lessons.none(encoder.dimension)
     asked, likeness = asked_together(query, geometry), likeness_of(geometry)
-    own = OwnLessons(nothing, nothing, nothing, "")
-    if request.history and state.own and state.deeds is not None:
+    own = OwnLessons(nothing, nothing, nothing)
+    if request.history and state.own:
         own = lessons_find(
             deeds=state.deeds,
             encoder=encoder,
@@ -58,4 +47,4 @@ def evidence_for(
     everybody = Votes.none(encoder.dimension)
     if request.history and state.everybody:
         everybody = votes_for(user=user, encoder=encoder, asked=asked, likeness=likeness)
-    return Learnt(Evidence(own.session, own.own, own.disliked, everybody), own.state)
+    return Evidence(own.session, own.own, own.disliked, everybody)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from imagery.models import Encoder
 from search.candidates.wire import packed, packed_read
-from search.exploration.propensity import propensity_along, propensity_of
-from search.feedback.deeds import STATE, Deeds
+from search.exploration.propensity import propensity_of
+from search.feedback.deeds import Deeds
 from search.feedback.likeness import Likeness
 from search.models import Event
 from search.query import SearchRequest
@@ -33,25 +33,10 @@ _SHORT_LOOK: Final = 0.1
 _JUDGEMENTS: Final = (Event.Kind.LIKE, Event.Kind.DISLIKE)
 
 # A query under another encoder has no vector that could be compared; the same words are the same question all the same.
-# Looked up one by one (OFFSET 0): else the planner may measure everybody's queries to find those of one person.
-_LIKE_THIS: Final = f"""
-WITH deeds AS MATERIALIZED ({{deeds}}), asked AS MATERIALIZED (SELECT %s::halfvec AS vector),
-alike AS MATERIALIZED (
-    SELECT done.query_id, query.likeness FROM (SELECT DISTINCT query_id FROM deeds) AS done
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN asked_under_id = %s THEN 1 - (asked <=> (SELECT vector FROM asked))
-            WHEN text = %s AND translation = %s AND examples = '[]' AND %s THEN 1 END AS likeness
-        FROM search_query WHERE id = done.query_id OFFSET 0
-    ) AS query
-)
-SELECT state.state, known.propensities, deed.* FROM ({STATE}) AS state
-CROSS JOIN (SELECT json_agg(json_build_array(rank, propensity) ORDER BY rank) FROM search_positionpropensity)
-    AS known (propensities)
-LEFT JOIN (
-    SELECT deeds.id, deeds.kind, deeds.created_at, deeds.scene_id, deeds.tile_id, deeds.rank, deeds.seconds,
-        deeds.fresh AND alike.likeness >= %s AS session
-    FROM deeds JOIN alike USING (query_id) WHERE alike.likeness >= %s
-) AS deed ON TRUE ORDER BY deed.created_at DESC, deed.id DESC
+_LIKE_THIS: Final = """
+SELECT id, CASE WHEN asked_under_id = %s THEN 1 - (asked <=> (SELECT %s::halfvec OFFSET 0))
+    WHEN text = %s AND translation = %s AND examples = '[]' AND %s THEN 1 END
+FROM search_query WHERE id = ANY(%s)
 """
 _TILES: Final = """
 SELECT tile.id AS tile_id, tile.scene_id, tile.level, tile.x, tile.y, tile.width, tile.height,
@@ -64,12 +49,11 @@ _WHOLE: Final = "OR tile.level = 0 AND tile.scene_id = ANY('{{{scenes}}}'::uuid[
 
 @dataclass(frozen=True)
 class OwnLessons:
-    """What a person's own deeds say about one query, and the ``state`` of all their deeds it was read in."""
+    """What a person's own deeds say about one query."""
 
     session: Lessons
     own: Lessons
     disliked: Lessons
-    state: str
 
 
 @dataclass(frozen=True)
@@ -108,40 +92,44 @@ class Deed:
 def lessons_find(
     *, deeds: Deeds, encoder: Encoder, asked: Vector, likeness: Likeness, request: SearchRequest, translation: str
 ) -> OwnLessons:
-    """Return what a person did (``deeds_of`` them) under queries like the one that is ``asked`` (d,), scene by scene.
+    """Return what a person did (``deeds``) under queries like the one that is ``asked`` (d,), scene by scene.
 
     A weight is worth * min(1 / propensity of the rank, 3) * 2 ** (-age / 30 days); the worth is 1 for a like, .8 for a
     download, .4 for opening (.6 after half a minute's look, .1 after less than five seconds'), and of several deeds on
     a scene the one of most weight counts. The last word of likes and dislikes on a scene counts; a scene disliked last
-    teaches nothing else. Sources are the ids of the events (``search.feedback.told`` makes sentences of them). Two
+    teaches nothing else. Sources are the ids of the events (``search.feedback.told`` makes sentences of them). Three
     statements, one if nothing was found.
     """
-    state, known, found = _read(
-        _LIKE_THIS.format(deeds=deeds.sql),
-        [
-            *deeds.parameters,
-            vector_literal(asked),
-            encoder.pk,
-            request.text,
-            translation,
-            not request.examples,
-            likeness.same,
-            likeness.similar,
-        ],
-    )
+    queries = list({each.query_id for each in deeds.done})
+    parameters: list[Any] = [encoder.pk, vector_literal(asked), request.text, translation, not request.examples]
+    with connection.cursor() as cursor:
+        cursor.execute(_LIKE_THIS, [*parameters, queries])
+        alike = {query: near for query, near in cursor.fetchall() if near is not None and near >= likeness.similar}
+    found = [
+        Deed(
+            id=each.id,
+            kind=each.kind,
+            at=each.at,
+            scene_id=each.scene_id,
+            tile_id=each.tile_id,
+            rank=each.rank,
+            seconds=each.seconds,
+            session=each.fresh and alike[each.query_id] >= likeness.same,
+        )
+        for each in deeds.done
+        if each.query_id in alike
+    ]
     if not found:
         nothing = Lessons.none(encoder.dimension)
-        return OwnLessons(nothing, nothing, nothing, state)
-    best = one_a_scene(_weighed(found, propensity_along([deed.rank for deed in found], known)))
+        return OwnLessons(nothing, nothing, nothing)
+    best = one_a_scene(deeds_weighed(found))
     vectors = scene_vectors(best, encoder)
     groups: dict[str, list[Deed]] = {"session": [], "own": [], "disliked": []}
     for deed in best:
         if deed.scene_id in vectors:
             group = "disliked" if deed.kind == Event.Kind.DISLIKE else "session" if deed.session else "own"
             groups[group].append(deed)
-    return OwnLessons(
-        **{name: _lessons(group, vectors, encoder.dimension) for name, group in groups.items()}, state=state
-    )
+    return OwnLessons(**{name: _lessons(group, vectors, encoder.dimension) for name, group in groups.items()})
 
 
 def vector_literal(vector: Vector) -> str:
@@ -149,22 +137,10 @@ def vector_literal(vector: Vector) -> str:
     return f"[{','.join(f'{number:.5g}' for number in vector.tolist())}]"
 
 
-def _read(statement: str, parameters: list[Any]) -> tuple[str, list[tuple[int, float]], list[Deed]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows = cursor.fetchall()
-    state, known, *_first = rows[0]
-    return state or "", known or [], [Deed(*row[2:]) for row in rows if row[2] is not None]
-
-
 def deeds_weighed(deeds: list[Deed]) -> list[Deed]:
     """Return deeds with what they count for now; one statement (the propensities)."""
-    return _weighed(deeds, propensity_of([deed.rank for deed in deeds]))
-
-
-def _weighed(deeds: list[Deed], propensities: NDArray[np.float64]) -> list[Deed]:
     now = timezone.now()
-    corrected = np.minimum(1.0 / propensities, MOST_CORRECTED).tolist()
+    corrected = np.minimum(1.0 / propensity_of([deed.rank for deed in deeds]), MOST_CORRECTED).tolist()
     return [
         replace(deed, weight=deed.worth * times * 0.5 ** (max(now - deed.at, timedelta()) / HALF_LIFE))
         for deed, times in zip(deeds, corrected, strict=True)

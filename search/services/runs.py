@@ -64,9 +64,7 @@ def search_run(
         )
         shown = answers_interleaved(answer, other, experiment, limit=limit)
     answer = shown.answer
-    # Something may have been said since the key was made.
-    kept = answer.final and answer.learnt in (None, feedback.own)
-    return _store(shown, user=user, request=request, channel=channel, key=key if kept else "")
+    return _store(shown, user=user, request=request, channel=channel, key=key if answer.final else "")
 
 
 def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, key: str) -> Ranking:

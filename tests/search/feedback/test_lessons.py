@@ -14,7 +14,7 @@ from django.utils import timezone
 from imagery.models import Scene
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
-from search.feedback.deeds import deeds_of
+from search.feedback.deeds import deeds_read
 from search.feedback.lessons import OwnLessons, lessons_find
 from search.feedback.likeness import AS_THEY_ARE
 from search.feedback.state import feedback_state
@@ -30,10 +30,8 @@ _REQUEST = SearchRequest(text="harbour")
 
 
 def found(user: User, asked: Vector) -> OwnLessons:
-    deeds = deeds_of(user)
-    assert deeds is not None
     return lessons_find(
-        deeds=deeds,
+        deeds=deeds_read(user),
         encoder=factories.active_encoder(),
         asked=asked,
         likeness=AS_THEY_ARE,
@@ -178,7 +176,7 @@ def test_a_tile_that_is_gone_is_replaced_by_the_whole_scene():
     assert np.allclose(found(ada, factories.axis(0)).session.vectors, [factories.axis(2)], atol=1e-3)
 
 
-def test_two_statements_however_much_was_done():
+def test_as_many_statements_however_much_was_done():
     encoder = factories.make_encoder()
     ada = factories.make_user()
     collection = factories.make_collection(owner=ada)
@@ -192,4 +190,5 @@ def test_two_statements_however_much_was_done():
         with CaptureQueriesContext(connection) as statements:
             lessons = found(ada, factories.axis(0))
         counts.append((len(lessons.session), len(statements)))
-    assert counts == [(4, 3), (24, 3)]  # One of them is the test's own: the active encoder.
+    # The active encoder, deeds, queries, propensities, vectors.
+    assert counts == [(4, 5), (24, 5)]

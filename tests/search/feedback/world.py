@@ -10,7 +10,7 @@ from search.models import Ranking
 from search.services import event_record, ranking_page, search_request_parse, search_run
 from tests import factories
 
-EACH = 6
+EACH = 12
 WORDS = "harbour"
 
 

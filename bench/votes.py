@@ -79,7 +79,7 @@ def fill(votes: int) -> tuple[Any, Any, np.ndarray]:
         for each in queries
     )
     with connection.cursor() as cursor:
-        given = {
+        given: dict[str, Any] = {
             "votes": votes, "questions": QUESTIONS, "scenes": SCENES, "people": PEOPLE, "encoder": encoder.pk,
             "rankings": [each.pk for each in rankings], "scene_ids": [each.pk for each in scenes],
             "tile_ids": [each.pk for each in tiles], "user_ids": [each.pk for each in people],

@@ -25,8 +25,8 @@ Scores = NDArray[np.float64]
 NOTE: Final = "examples"
 """What the step notes of a row: ``{"text": share or None, "of": [share of each example in its order]}``, in the unit of
 the score: how much better than the average candidate each makes the row."""
-GAMMA: Final = 0.5
-"""What "not like this" of weight 1 takes away (DESIGN 9.5: .3 to .5)."""
+GAMMA: Final = 0.3
+"""What "not like this" of weight 1 takes away: with the diffusion behind it, .5 takes too much (docs/search.md)."""
 PICTURES_SPREAD: Final = 2.0
 """How much more similarities among pictures spread than those with texts where no sample of the archive tells: 1.2 for
 the built-in encoder, 1.6 to 2.1 for three CLIP models."""

@@ -155,7 +155,7 @@ def _sentences(
     elif learnt and _levels(hits) == {"everybody"}:
         yield _("What others found had a say in this order.")
     elif learnt:
-        yield _("What you did in earlier searches had a say in this order.")
+        yield _("What you did in searches like this one had a say in this order.")
     if compared:
         moved = sum(bool(row.places) or row.new for row in rows)
         if moved:

@@ -1,7 +1,6 @@
 """Judging hits on the search page: the question is asked anew, the page says what moved, and undo takes it back."""
 
 import re
-from html import unescape
 
 import pytest
 from django.test import Client
@@ -96,7 +95,7 @@ def test_what_looks_like_the_liked_hit_moves_up_and_undo_moves_it_back(user, col
     twins = [str(scene.pk) for number, scene in enumerate(scenes) if number % 6 == 2]
     assert all(moved[twin].startswith("▲") for twin in twins[2:]), moved
     assert "Without my history" in html
-    off = page(client, unescape(re.search(r'href="([^"]+)">Without my history', html)[1]))
+    off = page(client, found(r'href="([^"]+)">Without my history', html))
     assert order(off) == order(first)
     assert bar(off)[0] == "Ranked without your history." and "With my history" in off
     undo = found(r"data-undo=(.*?)</form>", html)
@@ -104,6 +103,20 @@ def test_what_looks_like_the_liked_hit_moves_up_and_undo_moves_it_back(user, col
     back = page(client, client.post(reverse("search:event"), sent)["Location"])
     assert order(back) == order(first)
     assert {mark[0] for scene, mark in marks(back).items() if scene in twins[2:]} == {"▼"}
+
+
+def test_what_was_opened_has_a_say_that_is_told_and_can_be_left_out(user, collection):
+    scenes = [make_scene(collection, vector=near(0.9 - number / 50, 1 + number % 6)) for number in range(24)]
+    client = client_of(user)
+    first = page(client, ASK)
+    assert "Without my history" not in first
+    for number in (8, 20):
+        hit = next(part for part in re.split(r'<li class="hit"', first) if f'data-scene="{scenes[number].pk}"' in part)
+        client.get(found(r'href="(/open/[^"]+)"', hit))
+    html = page(client, ASK)
+    assert bar(html) == ["What you did in searches like this one had a say in this order."]
+    assert order(html) != order(first)
+    assert order(page(client, found(r'href="([^"]+)">Without my history', html))) == order(first)
 
 
 def test_one_scene_has_one_judgement_a_question_however_often_it_was_shown(user, collection):

@@ -6,6 +6,9 @@ import { csrfToken } from "./csrf.js";
 const OPPOSITE = { like: "dislike", dislike: "like" };
 let line = Promise.resolve();
 
+/** Under this key the tab remembers that a hit was judged on the page of its scene. */
+export const JUDGED_ELSEWHERE = "rsportal:judged";
+
 function eventsUrl() {
   return document.querySelector("[data-events-url]").dataset.eventsUrl;
 }
@@ -35,6 +38,8 @@ async function post(token, kind) {
 /** Say `kind` of the hit of `token` after all that was said before; return whether the server recorded it. */
 export async function say(token, kind) {
   document.dispatchEvent(new CustomEvent("judge:sent"));
+  // The results that led to a scene learn of it when somebody comes back to them.
+  if (!document.getElementById("results")) sessionStorage.setItem(JUDGED_ELSEWHERE, "1");
   const sent = line.then(() => post(token, kind));
   line = sent;
   const recorded = await sent;

@@ -1,7 +1,7 @@
 // After a judgement the question is asked anew and the answer takes the place of the old one: focus and scroll stay,
 // hits glide to their new places. Judgements that follow each other quickly are answered once, after the last of them.
 
-import { say } from "./feedback.js";
+import { JUDGED_ELSEWHERE, say } from "./feedback.js";
 
 const PAGE = 24; // hits, as on the server
 const AIMED_MS = 250; // so soon after a change a press was aimed at what stood there before
@@ -59,6 +59,14 @@ document.addEventListener("submit", async (event) => {
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-again]")) rankAnew();
+});
+
+// Coming back from the page of a scene that was judged there: this order is older than that.
+window.addEventListener("pageshow", ({ persisted }) => {
+  const judged = sessionStorage.getItem(JUDGED_ELSEWHERE);
+  sessionStorage.removeItem(JUDGED_ELSEWHERE);
+  const kept = new URL(location.href).searchParams.has("ranking");
+  if (judged && (persisted || kept)) rankAnew();
 });
 
 document.addEventListener("pointerdown", (event) => (pressedAt = event.timeStamp), true);

@@ -37,6 +37,7 @@ _BATCH = 32
 _KERNEL_PICTURES = 4_000
 _RANK = 64
 _SEED = 99
+_CHOICE = 3
 _STYLE_NAMES = ("fine", "clear", "drawn", "loose")
 
 
@@ -57,11 +58,14 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     plan = Plan(Runtime.OPENVINO, Precision.FLOAT32, threads=1, checksum=files, folder=options.work / "towers")
     encoder = registry.make_encoder(spec, plan=plan)
-    train = captioned_images(options.images, options.captions, split="train")[: options.train_pictures]
+    train = captioned_images(options.images, options.captions, split="train")
+    # The list goes by class, so a part of it must be drawn by chance.
+    chosen = np.random.default_rng(_CHOICE).permutation(len(train))[: options.train_pictures]
+    train = [train[place] for place in chosen]
     val = captioned_images(options.images, options.captions, split="val")
 
     def vectors(name: str, items: Sequence[Any], style: int | None) -> Rows:
-        file = options.work / f"{name}-{len(items)}-{files[:12]}.npy"
+        file = options.work / f"{name}-of-{len(items)}-{files[:12]}.npy"
         if not file.is_file():
             np.save(file, np.concatenate(list(_encoded(encoder, items, style, what=name))))
         found: Rows = np.load(file)
@@ -71,18 +75,18 @@ def main() -> None:
     taught, owner = [], []
     for style, name in enumerate(_STYLE_NAMES):  # Each picture in --drawings of the styles, by turns.
         mine = [place for place in range(len(train)) if (style - place) % len(_STYLE_NAMES) < options.drawings]
-        taught.append(vectors(f"train-{name}-{options.drawings}", [train[place] for place in mine], style))
+        taught.append(vectors(f"train-{name}-by-{options.drawings}", [train[place] for place in mine], style))
         owner += mine
     drawn = Drawn(images, np.concatenate(taught), np.array(owner), np.arange(len(images)))
     judged = {name: vectors(f"val-{name}", val, style) for style, name in enumerate(_STYLE_NAMES)}
     classes = np.array([item.scene_class or "" for item in val])
+    if options.ship:
+        _ship(drawn, files)
     figures = measured(drawn, seen, judged, classes)
     figures["pictures"] = {"train": len(train), "val": len(val), "drawings": options.drawings}
     print(_table(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    if options.ship:
-        _ship(drawn, files)
 
 
 def measured(drawn: "Drawn", seen: Rows, judged: dict[str, Rows], classes: NDArray[np.str_]) -> dict[str, Any]:
@@ -143,10 +147,11 @@ def score(queries: Rows, gallery: Rows, classes: NDArray[np.str_]) -> dict[str, 
 
     unit, rows = unit_rows(queries), np.arange(len(queries))
     places = rank_both_ways(gallery, unit, rows).text_to_image
+    similar = unit @ gallery.T
     values = []
     for row in np.flatnonzero(classes != ""):
         others = rows != row
-        value = average_precision(classes[others] == classes[row], scores=gallery[others] @ unit[row])
+        value = average_precision(classes[others] == classes[row], scores=similar[row, others])
         if value is not None:
             values.append(value)
     recalls = {f"r{cut}": round(float(100 * places.hits(cut, "expected").mean()), 1) for cut in (1, 5, 10)}

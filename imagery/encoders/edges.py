@@ -57,7 +57,7 @@ def edge_map(picture: Image.Image, *, style: Style, seed: int = 0) -> Image.Imag
 def _lines(grey: NDArray[np.float32], *, smooth: float, ink: float) -> NDArray[np.bool_]:
     """Canny's edges of a grey picture (s, s), the upper threshold being where ``ink`` of all pixels lie above it."""
     soft = _smoothed(grey, smooth)
-    down, right = np.gradient(soft)
+    down, right = (np.asarray(slope, dtype=np.float32) for slope in np.gradient(soft))
     strength = np.hypot(down, right)
     ridge = _ridges(strength, down, right)
     upper = max(float(np.quantile(strength, 1 - ink)), _FAINTEST)
@@ -75,11 +75,11 @@ def _smoothed(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     reach = max(1, round(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
     kernel /= kernel.sum()
-    for axis in (0, 1):
-        wide = np.pad(grey, [(reach, reach) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
-        parts = [np.take(wide, range(at, at + grey.shape[axis]), axis=axis) for at in range(len(kernel))]
-        grey = np.tensordot(kernel, np.stack(parts), axes=1)
-    return grey
+    rows, columns = grey.shape
+    wide = np.pad(grey, ((reach, reach), (0, 0)), mode="edge")
+    tall = sum(share * wide[at : at + rows] for at, share in enumerate(kernel))
+    wide = np.pad(np.asarray(tall, dtype=np.float32), ((0, 0), (reach, reach)), mode="edge")
+    return np.asarray(sum(share * wide[:, at : at + columns] for at, share in enumerate(kernel)), dtype=np.float32)
 
 
 def _ridges(strength: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -111,15 +111,21 @@ def _spread(lines: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _long(lines: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
     """Lines of at least ``shortest`` connected pixels."""
-    number = np.where(lines, np.arange(1, lines.size + 1).reshape(lines.shape), 0)
-    for _ in range(_STEPS):
-        wide = np.pad(number, 1)
-        tall = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
-        grown = np.maximum(np.maximum(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:]) * lines
-        if np.array_equal(grown, number):
+    rows, columns = np.nonzero(lines)
+    count = len(rows)
+    place = np.full((lines.shape[0] + 2, lines.shape[1] + 2), count)
+    place[rows + 1, columns + 1] = np.arange(count)
+    beside = np.stack([place[rows + down, columns + right] for down in range(3) for right in range(3)])
+    label = np.append(np.arange(1, count + 1), 0)
+    for _ in range(_STEPS):  # Each pixel takes the largest number of those beside it.
+        grown = label[beside].max(axis=0)
+        if np.array_equal(grown, label[:count]):
             break
-        number = grown
-    return lines & (np.bincount(number.ravel())[number] >= shortest)
+        label[:count] = grown
+    kept = np.bincount(label[:count], minlength=1)[label[:count]] >= shortest
+    long = np.zeros_like(lines)
+    long[rows[kept], columns[kept]] = True
+    return long
 
 
 def _bent(lines: NDArray[np.bool_], bend: float, chance: np.random.Generator) -> NDArray[np.bool_]:

@@ -3,14 +3,14 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from imagery.models import Collection
 from search.models import ExampleVector, Query, QueryImage
+from tests.drawings import house, png
 from tests.e2e.browser import PHONE, Visitor
 from tests.e2e.conftest import Portal
 from tests.factories import PASSWORD, make_scene
-from tests.search.test_sketch import house, png
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -99,7 +99,7 @@ def test_sketches_by_mouse_finger_and_file(portal: Portal, browser: Browser) -> 
     plain.log_in("emma", PASSWORD)
     plain.page.get_by_text("Search with a sketch").click()
     expect(plain.page.locator("[data-desk]")).to_be_hidden()
-    drawing = {"name": "house.png", "mimeType": "image/png", "buffer": png(house())}
+    drawing: FilePayload = {"name": "house.png", "mimeType": "image/png", "buffer": png(house())}
     plain.page.get_by_label("Or give a drawing as a file").set_input_files(drawing)
     plain.page.locator(".sketch__file").get_by_role("button", name="Search with it").click()
     expect(plain.page.locator("[data-hit]")).to_have_count(3)

@@ -1,30 +1,33 @@
-"""Sketches: drawings made clean, an encoder taught to read them, the vector of a drawing, and what is kept of it."""
+"""Sketches: an encoder taught to read them, the vector of a drawing, what is kept of it, what the page says."""
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
+from django.urls import reverse
 from django_q.models import OrmQ
 from PIL import Image, ImageDraw
 
-from imagery.encoders import sketch
-from imagery.encoders.base import unit_rows
+from imagery.encoders import registry
+from imagery.encoders.base import EncoderKind, EncoderSpec, unit_rows
 from imagery.encoders.drawings import drawing_clean
-from imagery.encoders.edges import SIDE_PIXELS, Style, edge_map
-from imagery.encoders.errors import EncoderMismatch
+from imagery.encoders.edges import edge_map
 from imagery.encoders.registry import get_encoder
-from imagery.evaluation.sketching import STYLES, Drawn, bridge_learn
+from imagery.evaluation.sketching import STYLES
 from imagery.models import Asset, Embedding, Encoder, EncoderSketch
 from imagery.services import sketch_fit
-from imagery.services.encoders import encoder_activate, encoder_register, encoder_spec
+from imagery.services.encoders import builtin_encoder_ensure, encoder_activate, encoder_register, encoder_spec
 from imagery.services.sketch_fit import sketch_bridge_request
-from imagery.services.sketches import bridge_line
+from imagery.services.sketches import SHIPPED_NUMBERS, bridge_line, encoder_bridge
 from imagery.storage import media_root
 from imagery.tasks import fit_sketch
 from rsportal.errors import Conflict, InvalidInput, Unavailable
@@ -32,139 +35,19 @@ from search.models import QueryImage
 from search.services.sketches import sketch_keep
 from search.sketch import sketch_bridged, sketch_recipe, sketch_remark, sketch_vector
 from tests.checkpoints import siglip_checkpoint
+from tests.drawings import house, png, shares
 from tests.factories import make_collection, make_scene, make_user
 
 SCENES = 104
 
 
-def png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, format="PNG")
-    return out.getvalue()
-
-
-def house(size: int = 300, *, ink: object = 0, paper: object = 255, mode: str = "L") -> Image.Image:
-    image = Image.new(mode, (size, size), paper)
-    draw = ImageDraw.Draw(image)
-    draw.rectangle((60, 100, 240, 250), outline=ink, width=6)
-    draw.line((50, 100, 150, 30, 250, 100), fill=ink, width=6)
-    return image
-
-
-def shares(drawing: Image.Image) -> tuple[float, float]:
-    """Shares of paper and of ink."""
-    values = np.asarray(drawing)
-    return float((values > 250).mean()), float((values < 60).mean())
-
-
-# Edge maps
-
-
-def test_an_edge_map_is_the_outline_of_what_is_seen() -> None:
-    picture = Image.new("RGB", (400, 300), (60, 90, 60))
-    ImageDraw.Draw(picture).ellipse((100, 75, 300, 225), fill=(200, 190, 180))
-    drawn = np.asarray(edge_map(picture, style=Style()))
-    assert drawn.shape == (SIDE_PIXELS, SIDE_PIXELS)
-    assert set(np.unique(drawn)) == {0, 255}
-    rows, columns = np.nonzero(drawn == 0)
-    off = np.hypot((rows - 111.5) / 56, (columns - 111.5) / 56)  # The ellipse is a circle of radius 56 there.
-    assert len(rows) > 250
-    assert np.abs(off - 1).max() < 0.06
-
-
-def test_styles_go_from_much_to_little_and_repeat_themselves() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, size=(28, 28), dtype=np.uint8)
-    picture = Image.fromarray(noise).resize((224, 224), Image.Resampling.BICUBIC)
-    thin = [edge_map(picture, style=Style(**{**vars(style), "width": 1}), seed=3) for style in STYLES]
-    ink = [float((np.asarray(each) == 0).mean()) for each in thin]
-    assert ink == sorted(ink, reverse=True)
-    assert ink[-1] > 0.005
-    loose = STYLES[-1]
-    assert edge_map(picture, style=loose, seed=3) == edge_map(picture, style=loose, seed=3)
-    assert edge_map(picture, style=loose, seed=3) != edge_map(picture, style=loose, seed=4)
-
-
-def test_nothing_is_drawn_of_a_flat_picture() -> None:
-    faint = np.random.default_rng(2).integers(100, 103, size=(224, 224), dtype=np.uint8)
-    assert (np.asarray(edge_map(Image.fromarray(faint), style=STYLES[0])) == 255).all()
-
-
-# Drawings by people
-
-
-def test_drawings_become_dark_lines_on_white() -> None:
-    plain = shares(drawing_clean(house()))
-    assert plain[0] > 0.9
-    assert plain[1] > 0.02
-    board = drawing_clean(house(ink=(230, 230, 200), paper=(20, 60, 40), mode="RGB"))
-    clear = drawing_clean(house(ink=(0, 0, 0, 255), paper=(0, 0, 0, 0), mode="RGBA"))
-    shade = np.linspace(90, 240, 300)[None, :] * np.where(np.asarray(house()) == 0, 0.4, 1.0)
-    photo = drawing_clean(Image.fromarray(shade.astype(np.uint8)))
-    for other in (board, clear, photo):
-        assert shares(other) == pytest.approx(plain, abs=0.02)
-
-
-def test_what_is_no_drawing_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="nothing drawn"):
-        drawing_clean(Image.new("RGB", (200, 200), "white"))
-    rough = np.random.default_rng(5).integers(0, 255, size=(40, 40), dtype=np.uint8)
-    with pytest.raises(InvalidInput, match="no line drawing"):
-        drawing_clean(Image.fromarray(rough).resize((400, 400), Image.Resampling.BICUBIC))
-
-
-# The bridge
-
-
-def pairs(count: int = 400, *, useful: bool = True, seed: int = 0) -> Drawn:
-    """Pictures whose edge maps lie elsewhere: turned, squeezed and moved (or, not useful, anywhere)."""
-    random = np.random.default_rng(seed)
-    images = unit_rows(random.normal(size=(count, 24)) + 2.0)
-    turn = np.random.default_rng(9).normal(size=(24, 24))
-    edges = images @ turn if useful else random.normal(size=(count, 24))
-    edges = unit_rows(edges + 5.0 + random.normal(scale=0.02, size=edges.shape))
-    return Drawn(images=images, edges=edges, owner=np.arange(count), scene=np.arange(count))
-
-
-def test_a_bridge_finds_the_pictures_of_edge_maps_it_has_not_seen() -> None:
-    learned = bridge_learn(pairs())
-    assert learned.helps
-    assert learned.before[-1] < 20
-    assert learned.after[-1] > 80
-    unseen = pairs(seed=77)
-    found = unit_rows(learned.bridge.apply(unseen.edges)) @ unseen.images.T
-    assert (found.argsort(axis=1)[:, -10:] == np.arange(400)[:, None]).any(axis=1).mean() > 0.8
-    assert not bridge_learn(pairs(useful=False)).helps
-
-
-def test_scenes_judge_what_others_taught() -> None:
-    """Tiles of one scene that look alike must not stand on both sides: seen so, a bridge that knows nothing shines."""
-    random = np.random.default_rng(4)
-    scenes = np.repeat(np.arange(40), 10)
-    images = unit_rows(random.normal(size=(40, 24))[scenes] + random.normal(scale=0.05, size=(400, 24)))
-    edges = unit_rows(random.normal(size=(40, 24))[scenes] + random.normal(scale=0.05, size=(400, 24)))
-    apart = bridge_learn(Drawn(images, edges, np.arange(400), scenes))
-    mixed = bridge_learn(Drawn(images, edges, np.arange(400), np.arange(400)))
-    assert mixed.after[-1] > 3 * apart.after[-1]
-
-
-def test_too_few_pictures_are_refused_with_what_to_do() -> None:
-    with pytest.raises(InvalidInput, match=r"Only 60 pictures of 60 scenes.*--images"):
-        bridge_learn(pairs(60))
-    drawn = pairs(200)
-    with pytest.raises(InvalidInput, match="of 1 scenes"):
-        bridge_learn(Drawn(drawn.images, drawn.edges, drawn.owner, np.zeros(200, dtype=np.int64)))
-
-
-def test_a_packed_bridge_is_the_same_bridge() -> None:
-    drawn = pairs()
-    bridge = drawn.fit(0.1)
-    content = sketch.pack(bridge)
-    known = sketch.unpack(content, dimension=24, expected=sketch.checksum(content))
-    assert np.abs(known.apply(drawn.edges) - bridge.apply(drawn.edges)).max() < 0.005
-    with pytest.raises(EncoderMismatch, match="damaged"):
-        sketch.unpack(content[:-2], dimension=24, expected=sketch.checksum(content))
-    with pytest.raises(EncoderMismatch, match="24 numbers"):
-        known.apply(np.zeros((1, 8), dtype=np.float32))
+@pytest.fixture
+def rsicd() -> Path:
+    """The captioned pictures, where this machine has them."""
+    data = Path(os.environ.get("RSPORTAL_TEST_DATA", settings.BASE_DIR.parent / "shared" / "data"))
+    if not (data / "rsicd" / "captions.jsonl").is_file():
+        pytest.skip("no RSICD beside the project (RSPORTAL_TEST_DATA)")
+    return data / "rsicd"
 
 
 # An archive teaches its encoder
@@ -249,15 +132,6 @@ def test_an_archive_teaches_its_encoder_to_read_sketches(encoder: Encoder) -> No
     assert sketch_vector(encoder=encoder, picture=drawing) == pytest.approx(plain)
 
 
-def test_in_another_archive_a_sketch_stands_by_its_middle() -> None:
-    drawn = pairs()
-    bridge = drawn.fit(0.1)
-    middle = np.random.default_rng(8).normal(size=24)
-    moved = bridge.apply(drawn.edges, image_mean=middle)
-    length = 1 / np.linalg.norm(middle + bridge.spread * bridge.directions(drawn.edges), axis=1, keepdims=True)
-    assert unit_rows(moved / length - middle) == pytest.approx(bridge.directions(drawn.edges), abs=1e-4)
-
-
 def test_the_button_has_the_worker_learn_once_there_is_enough(encoder: Encoder) -> None:
     with pytest.raises(Conflict, match=r"tiny has vectors of 0 tiles; it takes 100"):
         sketch_bridge_request(encoder=encoder)
@@ -327,3 +201,63 @@ def test_what_cannot_be_kept_is_refused_with_a_sentence(data: bytes) -> None:
         sketch_keep(user=make_user("anna"), data=data)
     assert refused.value.field == "picture"
     assert not QueryImage.objects.exists()
+
+
+def test_the_page_says_whether_the_encoder_reads_sketches(encoder: Encoder, client: Client) -> None:
+    user = make_user("anna")
+    client.force_login(user)
+    kept = sketch_keep(user=user, data=png(house()))
+    make_scene(make_collection("bays", owner=user))
+    page = client.get(reverse("search:home"), {"like": f"sketch:{kept.pk}"}).content.decode()
+    assert "compared as a picture: the encoder has not learned sketches" in page
+    assert "expect little" in page
+    Encoder.objects.update(sketch={"checksum": "0" * 16})
+    page = client.get(reverse("search:home")).content.decode()
+    assert "measured on edge maps" in page
+    assert "expect little" not in page
+
+
+@pytest.mark.django_db
+def test_the_built_in_encoder_comes_with_a_bridge_for_its_weights() -> None:
+    encoder = builtin_encoder_ensure()
+    assert sketch_bridged(encoder)
+    bridge = encoder_bridge(encoder)
+    assert bridge is not None
+    assert SHIPPED_NUMBERS.stat().st_size <= 300_000
+    assert bridge.dimension == encoder.dimension
+    assert "RSICD" in bridge_line(encoder)
+    assert not sketch_bridged(Encoder(kind=encoder.kind, checksum="0" * 64)), "other weights, another space"
+    vector = sketch_vector(encoder=encoder, picture=house())
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    plain = get_encoder(encoder_spec(encoder)).encode_images([drawing_clean(house())])[0]
+    assert vector @ bridge.image_mean > plain @ bridge.image_mean + 0.2, "a sketch is to stand among pictures"
+    moved = sketch_vector(encoder=replaced(encoder, image_mean=(-bridge.image_mean).tolist()), picture=house())
+    assert moved @ bridge.image_mean < vector @ bridge.image_mean
+
+
+def replaced(encoder: Encoder, **fields: object) -> Encoder:
+    other = Encoder.objects.get(pk=encoder.pk)
+    for name, value in fields.items():
+        setattr(other, name, value)
+    return other
+
+
+def test_edge_maps_of_real_pictures_find_them(rsicd: Path) -> None:
+    """Over the shipped bridge, among 48 pictures of the split that taught nothing."""
+    model = get_encoder(EncoderSpec(EncoderKind.BUILTIN, "builtin"))
+    encoder = Encoder(kind="builtin", checksum=registry.checksum(EncoderSpec(EncoderKind.BUILTIN, "builtin")))
+    encoder.dimension = model.dimension
+    lines = (rsicd / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    names = [row["filename"] for row in map(json.loads, lines) if row["split"] == "val"][::23][:48]
+    pictures = [Image.open(rsicd / "images" / name).convert("RGB") for name in names]
+    images = model.encode_images(pictures)
+    edges = model.encode_images([edge_map(each, style=STYLES[1]) for each in pictures])
+    bridge = encoder_bridge(encoder)
+    assert bridge is not None
+
+    def found(queries: np.ndarray) -> float:
+        scores = queries @ images.T
+        return float(((scores > np.diag(scores)[:, None]).sum(axis=1) < 5).mean())
+
+    assert found(edges) < 0.4
+    assert found(bridge.apply(edges)) > 0.6

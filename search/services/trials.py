@@ -64,13 +64,15 @@ def trial_start(*, trial: RankerTrial) -> RankerTrial:
     or ranks as the active encoder does, and Unavailable without an active encoder.
     """
     with transaction.atomic():
+        # All of them, so that two which are started at once follow each other.
+        trials = list(RankerTrial.objects.select_for_update(of=("self",)).order_by("pk"))
         row = _locked(trial)
         if row.state != RankerTrial.State.DRAFT:
             raise Conflict(
                 _("“%(name)s” was started before. Write a new trial, so that its results are its own.")
                 % {"name": row.name}
             )
-        other = RankerTrial.objects.select_for_update().filter(state=RankerTrial.State.RUNNING).first()
+        other = next((each for each in trials if each.state == RankerTrial.State.RUNNING), None)
         if other is not None:
             raise Conflict(_("“%(name)s” is running. End it first.") % {"name": other.name})
         encoder = encoder_active()

@@ -12,9 +12,10 @@ from search.exploration.experiment import takes_part
 from search.exploration.results import trial_results
 from search.exploration.sentences import people_sentence, verdict_sentence
 from search.models import Event, FeedbackExclusion, Impression, LearningChoice, Query, RankerTrial, Ranking
-from search.services import ranking_page, search_request_parse, search_run
+from search.services import event_record, ranking_page, search_request_parse, search_run
 from search.services.trials import trial_create, trial_delete, trial_start, trial_stop, trial_update
 from tests import factories
+from tests.threads import THREADS, at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -224,3 +225,26 @@ def test_sentences_say_who_is_preferred_and_how_sure_that_is():
     for number in range(30):
         searched(trial, users[number % 2], opened=[1] if number % 3 else [2])
     assert verdict_sentence(trial_results(trial)).startswith("No difference can be told: B won")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_trials_started_at_once_all_but_one_are_refused_with_a_sentence():
+    factories.make_encoder()
+    user = factories.make_user()
+    trials = [trial_create(user=user, name=f"{number}", ranking=OTHER, share=1) for number in range(THREADS)]
+    errors = at_once(lambda: trial_start(trial=trials.pop()))
+    assert len(errors) == THREADS - 1
+    assert all(isinstance(error, Conflict) and str(error).endswith("is running. End it first.") for error in errors)
+    assert RankerTrial.objects.filter(state="running").count() == 1
+
+
+def test_a_like_within_a_trial_is_learnt_from_by_both_and_the_draft_is_made_anew(owner, coast, trial):
+    first = ask(owner)
+    hits = ranking_page(user=owner, ranking=first).hits
+    event_record(user=owner, token=hits[6].token, kind="like")
+    second = ask(owner)
+    assert second.pk != first.pk
+    assert second.trial_id == trial.pk
+    assert sorted(second.scene_ids) == sorted(first.scene_ids)
+    assert second.cache_key
+    assert ask(owner).pk == second.pk

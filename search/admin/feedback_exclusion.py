@@ -28,6 +28,7 @@ class FeedbackExclusionAdmin(PermittedAdmin):
 
     change_list_template = "admin/search/exclusions.html"
     list_display = ("whom", "reason", "created_by", "created_at")
+    list_display_links = ("reason",)
     list_select_related = ("user", "scene", "created_by")
     list_filter = ("created_at",)
     search_fields = ("reason",)

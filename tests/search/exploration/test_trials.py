@@ -238,7 +238,7 @@ def test_of_trials_started_at_once_all_but_one_are_refused_with_a_sentence():
     assert RankerTrial.objects.filter(state="running").count() == 1
 
 
-def test_a_like_within_a_trial_is_learnt_from_by_both_and_the_draft_is_made_anew(owner, coast, trial):
+def test_a_like_within_a_trial_has_the_draft_made_anew_and_kept(owner, coast, trial):
     first = ask(owner)
     hits = ranking_page(user=owner, ranking=first).hits
     event_record(user=owner, token=hits[6].token, kind="like")

@@ -40,8 +40,8 @@ def pages_to_hits(archives: Sequence[Archive], simulation: Simulation) -> PagesT
                 learnt.append(float(np.mean([_pages(archive, asked, simulation, person) for person in range(PEOPLE)])))
                 order = archive.order(asked, settings=base_settings(simulation.base))
                 plain.append(_enough(order, asked, simulation.model.page))
-    found = (float(np.mean(each)) if each else float("nan") for each in (learnt, plain))
-    return PagesToHits(HITS, *found, queries=len(plain))
+    with_feedback, without = (float(np.mean(each)) if each else float("nan") for each in (learnt, plain))
+    return PagesToHits(hits=HITS, with_feedback=with_feedback, without=without, queries=len(plain))
 
 
 def _pages(archive: Archive, asked: AskedQuery, simulation: Simulation, person: int) -> float:

@@ -55,7 +55,8 @@ def visit(
     Each page shows the best images that they were not shown before, of the ranking that what they opened so far has
     led to. On the first page the ranks are those of the ranking, later on those of the page.
     """
-    done = Visit(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+    nothing = np.zeros(0, dtype=np.int64)
+    done = Visit(opened=nothing, ranks=nothing, shown=nothing)
     order = first
     for number in range(rounds):
         if number and len(done.opened):

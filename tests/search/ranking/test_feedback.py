@@ -42,7 +42,7 @@ class World:
         self.mean = self.found.vectors.mean(axis=0)
 
     def rank(self, evidence: Evidence | None = None, *, full: bool = False, **settings: Any) -> RankedScenes:
-        both = {"normalise": Stage(on=True), "diffuse": Stage(on=True, weight=0.7)} if full else {}
+        both: dict[str, Any] = {"normalise": Stage(on=True), "diffuse": Stage(on=True, weight=0.7)} if full else {}
         return candidates_rank(
             candidates=self.found,
             query=self.query,
@@ -262,9 +262,9 @@ def test_feedback_costs_less_than_a_few_products_of_the_candidates(full):
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(1_000, 1_024)) + 2 * rng.normal(size=1_024)
     world = World(3)
-    world.found, world.kinds = tiles(rows), np.zeros(1_000)
+    world.found, world.kinds = tiles(rows), np.zeros(1_000, dtype=np.int64)
     world.query, world.mean = RankQuery(vector=world.found.vectors[3]), world.found.vectors.mean(axis=0)
-    chosen = rng.permutation(1_000)
+    chosen = rng.permutation(1_000).tolist()
     evidence = Evidence(
         session=world.lessons(chosen[:50]),
         own=world.lessons(chosen[50:100], deed="click"),

@@ -11,6 +11,8 @@ const said = document.querySelector("[data-said]");
 
 let underway = 0; // judgements that the server has not answered
 let due = false; // one was recorded since the last ranking
+let running = false; // a ranking is on its way
+let again = false; // it is too old before it has arrived
 let before = null; // where the hits stood
 let focusAfter = ""; // the scene to focus when what had the focus is gone
 let changedAt = -Infinity;
@@ -28,17 +30,24 @@ function rankAnew() {
   const link = anew();
   if (!link) return;
   due = false;
+  again = running;
+  if (running) return; // What it brings is older than the last judgement: it is asked once more.
+  running = true;
   const address = new URL(link.href);
   const last = hits().at(-1)?.querySelector("[data-rank]")?.dataset.rank ?? 1;
   address.searchParams.set("upto", Math.ceil(last / PAGE));
-  // What goes wrong is shown by htmx-guard.js and announced below.
-  htmx.ajax("GET", address.pathname + address.search, { source: link }).catch(() => {});
+  htmx
+    .ajax("GET", address.pathname + address.search, { source: link })
+    .catch(() => {}) // What goes wrong is shown by htmx-guard.js and announced below.
+    .finally(() => {
+      running = false;
+      if (again) rankAnew();
+    });
 }
 
 document.addEventListener("judge:sent", () => {
   underway += 1;
   document.getElementById("taught")?.removeAttribute("data-unsent");
-  if (anew()) htmx.trigger(anew(), "htmx:abort");
 });
 
 document.addEventListener("judge:answered", ({ detail }) => {
@@ -94,9 +103,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (isAnswer(event)) event.detail.target.setAttribute("aria-busy", "true");
 });
 
-for (const end of ["htmx:afterRequest", "htmx:sendAbort"]) {
-  document.addEventListener(end, () => document.getElementById("results")?.removeAttribute("aria-busy"));
-}
+document.addEventListener("htmx:afterRequest", () => document.getElementById("results")?.removeAttribute("aria-busy"));
 
 for (const failure of ["htmx:responseError", "htmx:sendError"]) {
   document.addEventListener(failure, (event) => {
@@ -107,6 +114,11 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
 document.addEventListener("htmx:beforeSwap", (event) => {
   before = null;
   if (!isAnswer(event) || !event.detail.shouldSwap) return;
+  if (underway || again) {
+    event.detail.shouldSwap = false;
+    due = true;
+    return;
+  }
   before = {
     top: document.getElementById("hits")?.getBoundingClientRect().top,
     places: new Map(hits().map((hit) => [hit.dataset.scene, hit.getBoundingClientRect()])),

@@ -13,7 +13,7 @@ from search.services.propensities import MIN_SHOWS, propensities_estimate
 class Command(BaseCommand):
     help = (
         "Estimate from searches in which neighbouring hits were exchanged (RSPORTAL_SEARCH_EXPLORE) how likely a hit "
-        "is looked at by its rank, beside one at rank 1, with 95 %% intervals (people drawn anew), and keep it: clicks "
+        "is looked at by its rank, beside one at rank 1, with 95 % intervals (people drawn anew), and keep it: clicks "
         "are weighted by it from then on. With too little to estimate from, nothing is changed. Runs every day, too. "
         "docs/experiments.md explains it."
     )

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = (
         "Ask the searches of the log again with another ranker, and estimate from what people opened, liked or "
         "downloaded whether they would have found more with it: clipped and self-normalised inverse propensity "
-        "scoring, and an imagined interleaving with the present ranker, with 95 %% intervals (people drawn anew). "
+        "scoring, and an imagined interleaving with the present ranker, with 95 % intervals (people drawn anew). "
         "People who teach only themselves, and excluded ones, are left out. Shows nobody anything and changes nothing "
         "but caches of texts. docs/experiments.md explains the figures."
     )

@@ -13,7 +13,8 @@ FEWEST_VOTERS: Final = 2
 MOST_WEIGHT: Final = 5.0
 LEAST_AGREEING: Final = 0.2
 """The part of everybody's scenes that is dropped, those least like the others."""
-_FEW: Final = 3
+FEWEST_SCENES: Final = 3
+"""Below as many, everybody says nothing."""
 
 
 def votes_pooled(
@@ -35,9 +36,12 @@ def votes_pooled(
 
 
 def agreeing(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which of n scenes (n, d) stay when a fifth of them, those least like the others, is dropped."""
-    keep = np.ones(len(weights), dtype=bool)
-    if len(weights) < _FEW:
+    """Return which of n scenes (n, d) stay when a fifth of them, those least like the others, is dropped.
+
+    Of fewer than three none stays: with nobody to disagree with, the scene of a few attackers would be all there is.
+    """
+    keep = np.full(len(weights), len(weights) >= FEWEST_SCENES)
+    if not keep.any():
         return keep
     centre = weights.astype(np.float32) @ vectors
     others = vectors @ centre - weights * np.einsum("ij,ij->i", vectors, vectors)

@@ -98,12 +98,12 @@ def test_a_curator_excludes_scenes_they_look_after_and_nothing_else(town, root):
 
 
 def test_both_rankings_side_by_side_with_what_each_gate_dropped(town, root):
-    town.all_do(town.people[:2], town.cranes(0)[3:7])
+    town.all_do(town.people[:2], town.cranes(0)[1:7])
     town.do(town.people[0], town.cranes(0)[0])
     effect = effect_of(request=search_request_parse(user=root, text="harbour"), user=root)
-    assert (effect.gates.votes, effect.gates.people, effect.gates.scenes) == (9, 2, 5)
+    assert (effect.gates.votes, effect.gates.people, effect.gates.scenes) == (13, 2, 7)
     assert effect.gates.dropped["voters"] == 1
-    assert sum(effect.gates.dropped.values()) + effect.gates.counted == 5
+    assert sum(effect.gates.dropped.values()) + effect.gates.counted == 7
     plain = [hit.scene.pk for hit in effect.without]
     assert plain == ask(root, history=False).scene_ids[:TOP]
     assert [hit.scene.pk for hit in effect.with_votes] == ask(root).scene_ids[:TOP] != plain

@@ -1,10 +1,13 @@
 """What a page says of sketches."""
 
+from collections.abc import Iterable
+
 from django import template
-from django.utils.translation import gettext as _
 
 from imagery.models import Encoder
 from search import sketch
+from search.example_chips import ExampleChip
+from search.examples_given import ExampleKind
 
 register = template.Library()
 
@@ -16,8 +19,8 @@ def sketch_remark(encoder: Encoder | None) -> str:
 
 
 @register.simple_tag
-def sketch_note(encoder: Encoder | None) -> str:
-    """Return what stands on the chip of a sketch behind its kind: "" if the encoder reads sketches."""
-    if encoder is None or sketch.sketch_bridged(encoder):
+def sketch_note(encoder: Encoder | None, chips: Iterable[ExampleChip]) -> str:
+    """Return what to know of a query with a sketch among these examples where the encoder does not read sketches."""
+    if encoder is None or sketch.sketch_bridged(encoder) or all(chip.kind != ExampleKind.SKETCH for chip in chips):
         return ""
-    return _(", compared as a picture: the encoder has not learned sketches")
+    return sketch.sketch_remark(encoder)

@@ -21,7 +21,7 @@ from search.query import search_request_parse
 _GATES = {
     "voters": gettext_lazy("only one person voted for it"),
     "matching": gettext_lazy("it does not match the query better than most"),
-    "agreeing": gettext_lazy("it is unlike what others voted for"),
+    "agreeing": gettext_lazy("it is unlike what others voted for, or fewer than three are left"),
 }
 
 

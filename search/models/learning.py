@@ -75,8 +75,8 @@ class FeedbackExclusion(models.Model):
 class PositionPropensity(models.Model):
     """How likely a hit at a rank is looked at, beside one at rank 1, estimated from swaps of neighbours.
 
-    ``low`` and ``high`` bound it with 95 % confidence; ``shows`` is how often the hits at this rank and at the one before
-    were shown exchanged (rank 1: those at ranks 1 and 2).
+    ``low`` and ``high`` bound it with 95 % confidence; ``shows`` is how often the hits at this rank and at the one
+    before were shown exchanged (rank 1: those at ranks 1 and 2).
     """
 
     rank = models.PositiveIntegerField(_("rank"), unique=True)

@@ -76,7 +76,7 @@ def test_release_stops_at_once_but_only_for_the_last(portal_dir, client_process)
 def test_a_lost_watcher_is_replaced(portal_dir):
     postgres.ensure_running(portal_dir)
     place = locate(portal_dir)
-    # A process that has just begun has no words yet: Linux closes its parent's pipe before it fills in the command line.
+    # A process that has just begun has no words yet: Linux lets its parent go on before it fills in the command line.
     wait_for(lambda: _watchers_of(place.base), seconds=10, what="the watcher to have begun")
     [watcher] = _watchers_of(place.base)
     os.kill(watcher, 9)

@@ -45,6 +45,7 @@ def test_the_permissions_are_named_as_django_names_them() -> None:
     migration.grant(apps)
     judged_migration.grant(apps)
     learning_migration.grant(apps)
-    judged = {("search", model): each for model, each in {**judged_migration.RIGHTS, **learning_migration.RIGHTS}.items()}
+    of_search = {**judged_migration.RIGHTS, **learning_migration.RIGHTS}
+    judged = {("search", model): each for model, each in of_search.items()}
     for (app, model), (title, _rights) in {**migration.RIGHTS, **judged}.items():
         assert apps.get_model(app, model)._meta.verbose_name_raw == title

@@ -137,7 +137,8 @@ def test_statements_do_not_grow_with_the_archive(owner, collection):
     assert counts[1] == counts[2], "the first search also reads the encoder's means"
     # Of a page: what is hidden, scenes, tiles; savepoint, impressions, settled ranks, release.
     assert counts[1][1] == 7
-    # State, encoder, what one and what all did, what is known; vector; candidates with their settings; state; savepoint, vector, rows, release.
+    # State, encoder, what one and what all did, what is known; vector; candidates with their settings; state;
+    # savepoint, vector, rows, release.
     assert counts[1][0] <= 18
 
 

@@ -1,7 +1,8 @@
 """Which lessons are believed. Pooling over people is attacked, so what is pooled passes gates first.
 
 A scene counts if at least two persons voted for it, nobody has more than one vote on a scene, and no scene weighs more
-than five likes. Then it must match the query better than the average candidate, and agree with what others voted for.
+than five likes. Then it must match the query better than the average candidate, and agree with what others voted for;
+of fewer than three scenes that are left nobody can say whether they do.
 """
 
 from typing import Final

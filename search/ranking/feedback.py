@@ -2,7 +2,8 @@
 
 Positives only: a hit that nobody opened is no bad hit. Lessons spread over the graph of neighbours
 (``search.ranking.support``); where a hit has clearly more or less support than its place in the ranking lets expect,
-it moves, and all others keep their order. So feedback that only says what the ranking knew changes nothing.
+it moves, and all others keep their order. So clicks that only say what the ranking knew change nothing; likes of this
+session also bring those of equally good hits forward that look like them.
 docs/learning.md has the figures, docs/decisions/0010-learning-by-surprise.md what was tried instead.
 """
 
@@ -19,7 +20,7 @@ from search.ranking.evidence import Evidence, Lessons, Votes
 from search.ranking.gates import agreeing, matching, votes_pooled
 from search.ranking.normalise import rows_corrected
 from search.ranking.pool import Pool
-from search.ranking.query import Vector
+from search.ranking.query import Vector, unit
 from search.ranking.support import lessons_placed, spread_plainly, standardised, support_of, trusted
 
 __all__ = ["Evidence", "Lessons", "Votes", "feedback_step"]
@@ -40,6 +41,10 @@ DISLIKED: Final = 0.5
 """Support that a hit loses which is like what was disliked, and twice that if it was disliked itself."""
 SCORE: Final = 0.05
 """What a standard deviation of the scores counts for beside the support."""
+LIKED: Final = 0.03
+"""What one of likeness to the session's likes counts for, if there are very many: less than the scores."""
+ALIKE: Final = 1.0
+"""Standard deviations of likeness from which it is told."""
 _MOST_TOLD: Final = 3
 _DIGITS: Final = 3
 _TINY: Final = 1e-9
@@ -93,11 +98,13 @@ def feedback_step(pool: Pool) -> Pool:
         moved = np.where(taken_away(pool) < 0, np.minimum(moved, 0.0), moved)
     if against.amount:
         moved -= _disliked(graph, nodes, against, count=len(z))
-    if not moved.any():
+    likeness, share = _likeness(pool, levels)
+    if not moved.any() and not share:
         return pool
-    return _handed_out(pool, order=np.argsort(-(expected + moved + SCORE * z), kind="stable")).noted(
-        NOTE, _notes(pool, levels, moved=moved, expected=expected, own=len(evidence.own))
-    )
+    alike = np.where(taken_away(pool) < 0, np.minimum(likeness, 0.0), likeness) * share
+    after = _handed_out(pool, order=np.argsort(-(expected + moved + alike + SCORE * z), kind="stable"))
+    told = moved + np.where(likeness >= ALIKE, np.maximum(alike, 0.0), 0.0)
+    return after.noted(NOTE, _notes(pool, levels, moved=told, expected=expected, own=len(evidence.own)))
 
 
 def _levels(pool: Pool, evidence: Evidence, places: dict[object, int]) -> list[_Level]:
@@ -158,6 +165,21 @@ def _disliked(graph: Graph, nodes: Vector, against: _Level, *, count: int) -> Sc
     lost[graph.nodes] = DISLIKED * spread_plainly(graph=graph, worth=_placed(graph, nodes, against, count=count))
     lost[against.rows[against.rows >= 0]] = 2 * DISLIKED
     return lost
+
+
+def _likeness(pool: Pool, levels: list[_Level]) -> tuple[Scores, float]:
+    """How like what was liked in this session each row is (m,), standardised, and what that counts for.
+
+    Who says "this one" of a hit that stood well already means more than the query said; a click means nothing of the
+    kind. So among hits that are supported alike, those come first that look like the likes.
+    """
+    session = next((level for level in levels if level.name == "session"), None)
+    liked = np.array([deed == "like" for deed in session.lessons.deeds], dtype=bool) if session else np.zeros(0, bool)
+    if session is None or not liked.any():
+        return np.zeros(len(pool.rows)), 0.0
+    centre = unit(session.weights[liked].astype(np.float32) @ session.vectors[liked])
+    share = LIKED * float(liked.sum()) / (float(liked.sum()) + DOUBT_LIKES) * pool.asked.settings.feedback.weight
+    return standardised(np.asarray(pool.vectors @ centre, dtype=np.float64)), share
 
 
 def _handed_out(pool: Pool, *, order: NDArray[np.intp]) -> Pool:

@@ -105,12 +105,27 @@ def test_no_evidence_changes_nothing_and_is_told_nowhere(world):
     assert world.order(likes, feedback=Stage(on=False)) == world.order()
 
 
-def test_likes_that_say_what_the_ranking_knew_change_nothing():
+def test_clicks_that_say_what_the_ranking_knew_change_nothing():
     world = World()
     world.query = RankQuery(vector=world.found.vectors[world.kinds == 0].mean(axis=0))
     first = world.order(full=True)
     assert world.share(first, 0) == 1
-    assert world.order(world.evidence(session=world.lessons(first[:4])), full=True) == first
+    assert world.order(world.evidence(session=world.lessons(first[:4], deed="click")), full=True) == first
+    assert world.order(world.evidence(own=world.lessons(first[:4])), full=True) == first
+
+
+def test_likes_of_this_session_bring_what_looks_like_them_forward_among_equals():
+    world = World()
+    world.query = RankQuery(vector=world.found.vectors[world.kinds == 0].mean(axis=0))
+    first = world.order(full=True)
+    liked = first[20:23]
+    ranked = world.rank(world.evidence(session=world.lessons(liked)), full=True)
+    after = [int(scene[1:]) for scene in ranked.scene_ids]
+    alike = world.found.vectors @ world.found.vectors[liked].mean(axis=0)
+    assert alike[after[:10]].mean() > alike[first[:10]].mean()
+    assert world.share(after, 0) == 1, "no other kind comes between"
+    moved_up = [number for number, row in enumerate(after[:10]) if first.index(row) > number]
+    assert any("feedback" in ranked.reasons[number] for number in moved_up)
 
 
 def test_scores_are_the_same_numbers_in_another_order(world):

@@ -47,7 +47,12 @@ checks: setup-dev ## Django's checks in the production profile, missing migratio
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 tests: setup-dev ## The tests alone: real PostgreSQL, real worker, real browser
-	$(PY) -m pytest
+	@# Two halves at once, each with a database of its own: one by itself leaves a core idle half of the time.
+	@said=$$(mktemp); trap 'kill $$search 2>/dev/null; rm -f "$$said"' EXIT; failed=0; \
+	RSPORTAL_TEST_DB_SUFFIX=$${RSPORTAL_TEST_DB_SUFFIX:-}search $(PY) -m pytest tests/search >"$$said" 2>&1 & search=$$!; \
+	$(PY) -m pytest --ignore=tests/search || failed=$$?; \
+	wait $$search || failed=$$?; \
+	echo "tests/search:"; cat "$$said"; exit $$failed
 
 clean: ## Remove what `make setup` made (the virtual environment and caches); keeps var/ with your data
 	@if [ -x $(PY) ]; then $(PY) manage.py postgres stop || true; fi

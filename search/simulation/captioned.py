@@ -30,12 +30,13 @@ class CaptionedFiles:
 
 
 def captioned_files() -> CaptionedFiles:
-    """Return RSICD where it is expected: ``rsicd`` in RSPORTAL_TEST_DATA, else in ``data`` of this folder.
+    """Return RSICD where the tests expect it: ``rsicd`` in RSPORTAL_TEST_DATA, else in ``shared/data`` beside the
+    project's folder (docs/testing.md).
 
     Raises InvalidInput (field ``embeddings``) if it is not there.
     """
     root = Path(settings.BASE_DIR)
-    folder = Path(os.environ.get("RSPORTAL_TEST_DATA", root / "data")) / "rsicd"
+    folder = Path(os.environ.get("RSPORTAL_TEST_DATA", root.parent / "shared" / "data")) / "rsicd"
     found = CaptionedFiles(folder / "images", folder / "captions.jsonl", root / "bench" / "queries.jsonl")
     if missing := [path for path in (found.images, found.captions, found.queries) if not path.exists()]:
         raise InvalidInput(

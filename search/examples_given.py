@@ -24,6 +24,7 @@ _SHOWN: Final = 60  # characters of a bad value in the sentence
 _WRITTEN: Final = re.compile(
     r"(?P<kind>[a-z]+):(?P<id>[0-9A-Fa-f-]{32,36})(?::(?P<window>[\d,\s]+))?(?:\*(?P<weight>[^*]+))?"
 )
+_MOST_DIGITS: Final = 12
 _LARGEST_SIDE: Final = 10**9  # pixels: more than any file has, and safe in the database
 
 
@@ -110,9 +111,14 @@ def _written(text: str, number: int) -> ExampleGiven:
             text,
         )
     window = match["window"]
-    parts = None if window is None else [int(part) if part.strip() else -1 for part in window.split(",")]
+    parts = None if window is None else [_pixels(part.strip()) for part in window.split(",")]
     weight = 1.0 if match["weight"] is None else _weight(match["weight"], number)
     return _example(match["kind"], match["id"], parts, weight, number=number, told=text)
+
+
+def _pixels(text: str) -> int:
+    """Return the number, or -1, which no window has, for what is none or is longer than any."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
 
 def _told(each: Mapping[str, Any], number: int) -> ExampleGiven:

@@ -4,7 +4,7 @@ import math
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsportal.errors import InvalidInput
@@ -44,6 +44,8 @@ def test_what_is_kept_with_a_query_is_read_back(examples: list[ExampleGiven]) ->
     assert examples_parse(kept) == tuple(examples)
 
 
+@example(f"box:{SCENE}:0 0,1,2,3")
+@example(f"box:{SCENE}:{'9' * 5000},0,2,3")
 @given(st.text(max_size=80) | st.from_regex(r"(scene|box|image):[0-9a-f-]{36}(:[-0-9, ]{0,20})?(\*.{0,8})?"))
 def test_any_text_is_read_or_refused_with_its_field(text: str) -> None:
     found: tuple[ExampleGiven, ...] = ()

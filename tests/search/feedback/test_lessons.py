@@ -190,5 +190,5 @@ def test_as_many_statements_however_much_was_done():
         with CaptureQueriesContext(connection) as statements:
             lessons = found(ada, factories.axis(0))
         counts.append((len(lessons.session), len(statements)))
-    # The active encoder, deeds, queries, propensities, vectors.
-    assert counts == [(4, 5), (24, 5)]
+    # The active encoder, whether there are deeds, deeds, queries, propensities, vectors.
+    assert counts == [(4, 6), (24, 6)]

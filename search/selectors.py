@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import (
-    BooleanField,
     Count,
     Exists,
-    ExpressionWrapper,
     IntegerField,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
 )
@@ -57,6 +55,15 @@ def ranking_get(user: "Viewer", id: UUID | str) -> Ranking:
     return ranking
 
 
+# Before every search: Django takes three times as long to write this statement as the database to answer it.
+_CACHED: Final = """
+SELECT ranking.id, (query.user_id = %(user)s AND query.channel = %(channel)s AND ranking.dropped_ranks = '{}') AS own
+FROM search_ranking AS ranking JOIN search_query AS query ON query.id = ranking.query_id
+WHERE ranking.cache_key = %(key)s AND ranking.cache_key <> '' AND ranking.computed_at > %(since)s
+ORDER BY own DESC, ranking.computed_at DESC LIMIT 1
+"""
+
+
 @dataclass(frozen=True)
 class CachedRanking:
     """A ranking that answers a question now. ``own`` is whether it is the very entry of this person's history."""
@@ -71,10 +78,9 @@ def ranking_cached(user: "Viewer", key: str, channel: str) -> CachedRanking | No
     One's own goes first, unless hits have dropped out of it: a new search shows what is visible again.
     """
     since = timezone.now() - timedelta(minutes=settings.SEARCH_REUSE_MINUTES)
-    mine = Q(query__user=user.pk, query__channel=channel, dropped_ranks=[])
-    rows = Ranking.objects.filter(cache_key=key, computed_at__gt=since)
-    rows = rows.annotate(own=ExpressionWrapper(mine, output_field=BooleanField())).order_by("-own", "-computed_at")
-    row = rows.values_list("pk", "own").first()
+    with connection.cursor() as cursor:
+        cursor.execute(_CACHED, {"user": user.pk, "channel": channel, "key": key, "since": since})
+        row = cursor.fetchone()
     return CachedRanking(*row) if row is not None else None
 
 

@@ -90,5 +90,5 @@ def _unpack(head: bytes, vectors: bytes, dimension: int) -> Rows:
         scene_ids=scene_ids,
         windows=heads["window"][order].astype(np.int32),
         distances=distances[order],
-        vectors=_NUMBERS[halves[order, _VECTOR_HEAD_HALVES:]],
+        vectors=np.take(_NUMBERS, halves[order, _VECTOR_HEAD_HALVES:]),
     )

@@ -72,8 +72,10 @@ def deeds_read(user: "Viewer") -> Deeds:
 
     One statement, two if there are any.
     """
-    if user.pk is None or not Event.objects.filter(user=user.pk).exists():  # Before the permission, which costs more.
-        return Deeds()
+    with connection.cursor() as cursor:  # Before the permission, which costs more.
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM search_event WHERE user_id = %s)", [user.pk])
+        if not cursor.fetchone()[0]:
+            return Deeds()
     try:
         scenes = Scene.objects.visible_to(user).findable().order_by().values("pk")
         visible, permitted = scenes.query.sql_with_params()

@@ -74,14 +74,12 @@ def answers_interleaved(
     if experiment.trial is None:
         raise ValueError("Answers are interleaved in a trial only.")
     ranked, teams = interleaved(first.ranked, second.ranked, chance=experiment.chance(), most=limit)
-    known = [each.learnt for each in (first, second) if each.learnt is not None]
     answer = replace(
         first,
         ranked=ranked,
         ranker=replace(first.ranker, version=f"{first.ranker.version}{BETWEEN}{second.ranker.version}"),
-        # They learnt from the same, or something was said in between.
-        final=first.final and second.final and len(set(known)) < 2,
-        learnt=known[0] if known else None,
+        final=first.final and second.final,
+        learnt=first.learnt if second.learnt is None else second.learnt,  # Of one state; None where the stage is off.
         took_ms=_summed(first.took_ms, second.took_ms),
     )
     return Shown(answer=answer, swapped_ranks=[], swap_share=0.0, trial_id=experiment.trial.pk, teams=teams.tolist())

@@ -6,16 +6,16 @@ counts what is left after permission.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from numpy.typing import NDArray
 
 from imagery.models import Encoder, Scene
-from search.feedback.lessons import Deed, deeds_weighed, one_a_scene, scene_vectors
+from search.feedback.lessons import Deed, deeds_weighed, lessons_of, one_a_scene, scene_vectors
 from search.feedback.likeness import Likeness
 from search.feedback.sketches import bits_apart, sketch_of
 from search.models import Event
@@ -108,14 +108,9 @@ def votes_for(
     if not kept:
         return nobody
     voters, deeds = zip(*kept, strict=True)
-    scene_ids: NDArray[np.object_] = np.empty(len(deeds), dtype=object)
-    scene_ids[:] = [deed.scene_id for deed in deeds]
+    untold = replace(lessons_of(deeds, vectors, encoder.dimension), sources=("",) * len(deeds))
     return Votes(
-        vectors=np.stack([vectors[deed.scene_id] for deed in deeds]),
-        weights=np.array([deed.weight for deed in deeds]),
-        scene_ids=scene_ids,
-        deeds=tuple(deed.deed for deed in deeds),
-        sources=("",) * len(deeds),
+        **vars(untold),
         voters=np.unique(np.array(voters), return_inverse=True)[1].astype(np.int64),
     )
 

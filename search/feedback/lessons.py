@@ -1,6 +1,6 @@
 """From what a person did to what their ranking learns: one lesson a scene, of this session or of their own past."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -129,7 +129,7 @@ def lessons_find(
         if deed.scene_id in vectors:
             group = "disliked" if deed.kind == Event.Kind.DISLIKE else "session" if deed.session else "own"
             groups[group].append(deed)
-    return OwnLessons(**{name: _lessons(group, vectors, encoder.dimension) for name, group in groups.items()})
+    return OwnLessons(**{name: lessons_of(group, vectors, encoder.dimension) for name, group in groups.items()})
 
 
 def vector_literal(vector: Vector) -> str:
@@ -183,7 +183,11 @@ def scene_vectors(deeds: list[Deed], encoder: Encoder) -> dict[UUID, Vector]:
     }
 
 
-def _lessons(deeds: list[Deed], vectors: dict[UUID, Vector], dimension: int) -> Lessons:
+def lessons_of(deeds: Sequence[Deed], vectors: Mapping[UUID, Vector], dimension: int) -> Lessons:
+    """Return the deeds as lessons, in their order; ``vectors`` are those of their scenes (d,).
+
+    The source of a lesson is the id of its event.
+    """
     if not deeds:
         return Lessons.none(dimension)
     scene_ids: NDArray[np.object_] = np.empty(len(deeds), dtype=object)

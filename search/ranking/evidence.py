@@ -51,14 +51,7 @@ class Votes(Lessons):
     @classmethod
     def none(cls, dimension: int) -> Self:
         """Return no votes, of vectors with ``dimension`` numbers."""
-        return cls(
-            vectors=np.zeros((0, dimension), dtype=np.float32),
-            weights=np.zeros(0),
-            scene_ids=np.zeros(0, dtype=object),
-            deeds=(),
-            sources=(),
-            voters=np.zeros(0, dtype=np.int64),
-        )
+        return cls(**vars(Lessons.none(dimension)), voters=np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Running a search and keeping its answer; an answer that is still right is used again."""
 
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F
@@ -10,7 +10,7 @@ from imagery.models import Encoder
 from imagery.services.encoders import encoder_active
 from rsportal.accounts.models import User
 from search.answer_key import answer_key, request_state
-from search.engine import MOST_CANDIDATES, Answer, request_answer
+from search.engine import MOST_CANDIDATES, request_answer
 from search.example_vectors import examples_state
 from search.exploration.experiment import Experiment, experiment_of
 from search.exploration.shown import Shown, answer_swapped, answers_interleaved, trial_ranker
@@ -75,7 +75,18 @@ def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, ke
         # Whoever judges hits asks again and again: that is one entry of their history.
         query = entry_going_on(user=user, request=request, channel=channel, answer=answer) if answer.learnt else None
         if query is None:
-            query = _entry(answer, user=user, request=request, channel=channel)
+            query = _entry(
+                user=user,
+                request=request,
+                channel=channel,
+                translation=answer.words.translation,
+                untranslated=list(answer.words.untranslated),
+                translated_id=answer.words.row.pk if answer.words.row else None,
+                parsed=answer.parsed,
+                vector_id=answer.vector.pk if answer.vector else None,
+                asked=answer.asked.tolist(),
+                asked_under_id=answer.encoder.pk,
+            )
         arrays = {
             "scene_ids": ranked.scene_ids.tolist(),
             "tile_ids": ranked.tile_ids.tolist(),
@@ -103,22 +114,26 @@ def _store(shown: Shown, *, user: User, request: SearchRequest, channel: str, ke
         return ranking
 
 
-def _entry(answer: Answer, *, user: User, request: SearchRequest, channel: str) -> Query:
-    words = answer.words
+def _entry(
+    *,
+    user: User,
+    request: SearchRequest,
+    channel: str,
+    translated_id: int | None,
+    vector_id: int | None,
+    **answered: Any,
+) -> Query:
+    """Store the question; ``answered`` are the fields of Query that its answer decides."""
     query = Query(
         user=user,
         text=request.text,
-        translation=words.translation,
-        untranslated=list(words.untranslated),
-        translated=_translation_kept(words.row.pk if words.row else None),
         filters=request.filters(),
         examples=[example.as_json() for example in request.examples],
         without_history=not request.history,
-        parsed=answer.parsed,
         channel=channel,
-        vector=_vector_kept(answer.vector.pk if answer.vector else None),
-        asked=answer.asked.tolist(),
-        asked_under=answer.encoder,
+        translated=_translation_kept(translated_id),
+        vector=_vector_kept(vector_id),
+        **answered,
     )
     query.full_clean(exclude=_OURS)
     query.save()
@@ -137,23 +152,18 @@ def _take_over(
         )
         if source is None:
             return None
-        query = Query(
+        query = _entry(
             user=user,
-            text=request.text,
+            request=request,
+            channel=channel,
             translation=source.translation,
             untranslated=source.untranslated,
-            translated=_translation_kept(source.translated_id),
-            filters=request.filters(),
-            examples=[example.as_json() for example in request.examples],
-            without_history=not request.history,
+            translated_id=source.translated_id,
             parsed=source.parsed,
-            channel=channel,
-            vector=_vector_kept(source.vector_id),
+            vector_id=source.vector_id,
             asked=source.asked,
             asked_under_id=source.asked_under_id,
         )
-        query.full_clean(exclude=_OURS)
-        query.save()
         swaps = experiment.swaps(source.hits or 0)
         pk = ranking_copy(
             source_id=source_id,

@@ -30,6 +30,47 @@ class Collection(models.Model):
     )
     license_url = models.URLField(_("licence link"), blank=True)
     attribution = models.CharField(_("attribution"), max_length=300, blank=True)
+    providers = models.JSONField(
+        _("providers"),
+        default=list,
+        blank=True,
+        help_text=_("STAC providers: a list of objects with name, roles, url."),
+    )
+    keywords = models.JSONField(_("keywords"), default=list, blank=True)
+    doi = models.CharField(_("DOI"), max_length=200, blank=True, help_text=_("Such as 10.5066/P9OGBGM6."))
+    citation = models.TextField(_("citation"), blank=True)
+    rendering = models.JSONField(
+        _("band recipe"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "Which bands are shown as red, green and blue, and how they are stretched. Empty: found by itself."
+        ),
+    )
+    tile_overlap = models.FloatField(
+        _("overlap of windows"), default=0.25, help_text=_("As a share of their side, .25 to .5.")
+    )
+    tile_gsd_min = models.FloatField(
+        _("finest window sampling (m)"),
+        null=True,
+        blank=True,
+        help_text=_("Windows are not cut finer than this many metres per pixel. Empty: down to full resolution."),
+    )
+    tile_gsd_max = models.FloatField(
+        _("coarsest window sampling (m)"),
+        null=True,
+        blank=True,
+        help_text=_("Besides the whole scene, no windows coarser than this many metres per pixel. Empty: no limit."),
+    )
+    tile_most = models.PositiveIntegerField(
+        _("most windows of a scene"), default=2000, help_text=_("Larger scenes end at a coarser level.")
+    )
+    stac = models.JSONField(
+        _("STAC source"),
+        default=dict,
+        blank=True,
+        help_text=_("Of an imported collection: its address, id, summaries and what else it said."),
+    )
     visibility = models.CharField(
         _("visible to"), max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE
     )

@@ -21,6 +21,7 @@ class Scene(models.Model):
     class Status(models.TextChoices):
         PENDING = "pending", _("being ingested")
         READY = "ready", _("ready")
+        METADATA = "metadata", _("no pixels reachable")
         FAILED = "failed", _("ingest failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -50,6 +51,19 @@ class Scene(models.Model):
         _("embargo until"), null=True, blank=True, help_text=_("No search finds the scene before. Empty: no embargo.")
     )
     content_hash = models.CharField(_("checksum of the source"), max_length=64)
+    stac_id = models.CharField(_("STAC id"), max_length=300, blank=True, help_text=_("Of an imported item: its id."))
+    stac = models.JSONField(
+        _("STAC source"),
+        default=dict,
+        blank=True,
+        help_text=_("Of an imported item: its links, its assets that are not kept here, its extensions."),
+    )
+    stretch = models.JSONField(
+        _("stretch"), default=dict, blank=True, help_text=_("How its samples were turned into colours when encoded.")
+    )
+    perceptual_hash = models.BigIntegerField(
+        _("perceptual hash"), null=True, blank=True, help_text=_("64 bits of what the scene looks like.")
+    )
     placeholder = models.TextField(
         _("placeholder"), blank=True, help_text=_("A picture of a few pixels, as a data URI, shown while loading.")
     )
@@ -74,6 +88,9 @@ class Scene(models.Model):
             # The same bytes are ingested once per collection; another collection may hold them too,
             # so that nobody learns from a refusal what a private collection holds.
             models.UniqueConstraint(fields=["collection", "content_hash"], name="scene_content_once"),
+            models.UniqueConstraint(
+                fields=["collection", "stac_id"], condition=~models.Q(stac_id=""), name="scene_stac_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="scene_newest"),
@@ -92,6 +109,11 @@ class Scene(models.Model):
                 Cast(Lower(Cast("instruments", models.TextField())), models.JSONField()), name="scene_instruments"
             ),
             models.Index(fields=["gsd"], name="scene_gsd"),
+            models.Index(
+                fields=["perceptual_hash"],
+                condition=models.Q(perceptual_hash__isnull=False),
+                name="scene_perceptual_hash",
+            ),
             models.Index(fields=["cloud_cover"], name="scene_cloud_cover"),
             models.Index(
                 fields=["embargo_until"], condition=models.Q(embargo_until__isnull=False), name="scene_embargo"

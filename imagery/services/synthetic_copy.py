@@ -24,7 +24,7 @@ _SCENE_COLUMNS: Final = {
     "gsd": "float8", "cloud_cover": "float8", "proj_code": "varchar", "footprint": "jsonb", "west": "float8",
     "south": "float8", "east": "float8", "north": "float8", "width": "int4", "height": "int4", "bands": "jsonb",
     "properties": "jsonb", "content_hash": "varchar", "placeholder": "text", "created_by_id": "int8",
-    "created_at": "timestamptz", "updated_at": "timestamptz",
+    "created_at": "timestamptz", "updated_at": "timestamptz", "stac_id": "varchar", "stac": "jsonb", "stretch": "jsonb",
 }  # fmt: skip
 _TILE_COLUMNS: Final = ("id", "scene_id", "level", "x", "y", "width", "height")
 
@@ -122,7 +122,7 @@ def _scene(row: SceneRow, collection_id: int, seed: int, number: int) -> tuple[A
         Jsonb(list(platform.instruments)), float(platform.gsd), row.cloud_cover, row.proj_code,
         None if row.footprint is None else Jsonb(row.footprint, dumps=_dumps), west, south, east, north,
         platform.side, platform.side, Jsonb([]), Jsonb({MARK: seed}), content_hash(seed, number), "", None,
-        row.created_at, row.created_at,
+        row.created_at, row.created_at, "", Jsonb({}), Jsonb({}),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
+    from imagery.area import Area
     from rsportal.accounts.models import User
 
     Viewer: TypeAlias = User | AnonymousUser
@@ -113,6 +114,12 @@ class SceneQuerySet(_InCollection):
             return rows.filter(plain | crossing)
         plain = Q(west__lte=models.F("east")) & (Q(east__gte=west) | Q(west__lte=east))
         return rows.filter(plain | Q(west__gt=models.F("east")))
+
+    def meeting(self, area: Area) -> Self:
+        """Return scenes whose footprint has a point in common with ``area``."""
+        from imagery.outlines import meets
+
+        return self.filter(meets(area))
 
     def on_platforms(self, names: Iterable[str]) -> Self:
         """Return scenes taken from one of these platforms, in upper or lower case."""

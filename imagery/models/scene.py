@@ -3,11 +3,12 @@
 import uuid
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.db import models
 from django.db.models.functions import Cast, Lower, Upper
 from django.utils.translation import gettext_lazy as _
 
+from imagery.outlines import PolygonField
 from imagery.querysets import SceneQuerySet
 
 
@@ -15,7 +16,8 @@ class Scene(models.Model):
     """One acquisition or picture: where, when and with what it was taken, and whether it can be searched yet.
 
     ``footprint`` is a GeoJSON geometry (lon, lat; WGS 84); ``west south east north`` is its bounding box in
-    degrees, ``west > east`` when it crosses the antimeridian. All five are null when not georeferenced.
+    degrees, ``west > east`` when it crosses the antimeridian. All five are null when not georeferenced. ``outline`` is
+    the footprint as a native polygon (lon, lat), null for one of several parts.
     """
 
     class Status(models.TextChoices):
@@ -64,6 +66,12 @@ class Scene(models.Model):
     perceptual_hash = models.BigIntegerField(
         _("perceptual hash"), null=True, blank=True, help_text=_("64 bits of what the scene looks like.")
     )
+    outline = models.GeneratedField(
+        verbose_name=_("outline"),
+        expression=models.Func("footprint", function="imagery_outline", output_field=PolygonField()),
+        output_field=PolygonField(),
+        db_persist=True,
+    )
     placeholder = models.TextField(
         _("placeholder"), blank=True, help_text=_("A picture of a few pixels, as a data URI, shown while loading.")
     )
@@ -96,6 +104,12 @@ class Scene(models.Model):
             models.Index(fields=["-created_at", "-id"], name="scene_newest"),
             models.Index(fields=["collection", "datetime"], name="scene_collection_datetime"),
             models.Index(fields=["west", "east", "south", "north"], name="scene_bbox"),
+            GistIndex(fields=["outline"], name="scene_outline"),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(outline__isnull=True, footprint__isnull=False),
+                name="scene_in_parts",
+            ),
             # Ids are random, so that the first of a collection's ids are a random sample of its scenes.
             models.Index(fields=["collection", "id"], condition=models.Q(status="ready"), name="scene_sample"),
             models.Index(fields=["collection"], condition=models.Q(status="pending"), name="scene_pending"),

@@ -1,0 +1,1 @@
+"""STAC both ways: items of other archives come in, and what is here goes out."""

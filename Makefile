@@ -49,12 +49,12 @@ checks: setup-dev ## Django's checks in the production profile, missing migratio
 tests: setup-dev ## The tests alone: real PostgreSQL, real worker, real browser
 	@# Two halves at once, each with a database of its own: one by itself leaves a core idle half of the time.
 	@# What failed in either stands at the very end, where a log cut short still has it.
-	@said=$$(mktemp -d); trap 'kill $$search 2>/dev/null; rm -rf "$$said"' EXIT; failed=0; \
-	RSPORTAL_TEST_DB_SUFFIX=$${RSPORTAL_TEST_DB_SUFFIX:-}search $(PY) -m pytest tests/search >"$$said/search" 2>&1 & search=$$!; \
-	$(PY) -m pytest --ignore=tests/search 2>&1 | tee "$$said/rest" || failed=$$?; \
-	wait $$search || failed=$$?; \
-	echo "tests/search:"; cat "$$said/search"; \
-	if [ $$failed != 0 ]; then echo "What failed:"; grep -hE '^(FAILED|ERROR)|^[=].* in [0-9.]+s' "$$said/rest" "$$said/search" | cut -c1-240 | tail -n 12; fi; \
+	@said=$$(mktemp -d); trap 'kill $$beside 2>/dev/null || true; rm -rf "$$said"' EXIT; failed=0; \
+	RSPORTAL_TEST_DB_SUFFIX=$${RSPORTAL_TEST_DB_SUFFIX:-}beside $(PY) -m pytest tests/imagery >"$$said/imagery" 2>&1 & beside=$$!; \
+	$(PY) -m pytest --ignore=tests/imagery 2>&1 | tee "$$said/rest" || failed=$$?; \
+	wait $$beside || failed=$$?; \
+	echo "tests/imagery:"; cat "$$said/imagery"; \
+	if [ $$failed != 0 ]; then echo "What failed:"; grep -hE '^(FAILED|ERROR)|^[=].* in [0-9.]+s' "$$said/rest" "$$said/imagery" | cut -c1-240 | tail -n 12; fi; \
 	exit $$failed
 
 clean: ## Remove what `make setup` made (the virtual environment and caches); keeps var/ with your data

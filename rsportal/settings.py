@@ -213,6 +213,13 @@ PILLOW_MAX_PIXELS = 100_000_000  # Whole-image formats (PNG, JPEG, WebP) are dec
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
+# --- Other archives -------------------------------------------------------------------------
+# Hosts that STAC items and remote rasters may be read from (imagery/stac/hosts.py); none: nothing is asked anywhere.
+REMOTE_HOSTS = env.words("RSPORTAL_REMOTE_HOSTS")
+REMOTE_PRIVATE = env.flag("RSPORTAL_REMOTE_PRIVATE", False)  # Also inside the own network, loopback included.
+REMOTE_TIMEOUT_SECONDS = env.integer("RSPORTAL_REMOTE_TIMEOUT", 30, minimum=1)
+REMOTE_TRIES = env.integer("RSPORTAL_REMOTE_TRIES", 5, minimum=1)
+
 # --- Encoder --------------------------------------------------------------------------------
 HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 if HF_OFFLINE:

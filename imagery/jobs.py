@@ -40,7 +40,7 @@ def jobs_claim(*, most: int, job_id: UUID | None = None, batch: UUID | None = No
     """
     with transaction.atomic():
         while True:
-            rows = claimable().select_related("scene", "created_by").order_by("created_at", "pk")
+            rows = claimable().select_related("scene", "created_by", "collection").order_by("created_at", "pk")
             rows = rows.filter(batch=batch) if batch else rows
             rows = rows.select_for_update(skip_locked=True, of=("self",))
             first = (rows.filter(pk=job_id) if job_id else rows).first()

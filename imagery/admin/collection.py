@@ -26,6 +26,7 @@ from imagery.services.collections import (
 from rsportal.web import request_user
 
 _TEXTS = ("title", "description", "license", "license_url", "attribution", "visibility")
+_TILING = ("tile_overlap", "tile_gsd_min", "tile_gsd_max", "tile_most")
 
 
 class CollectionForm(forms.ModelForm):
@@ -40,7 +41,7 @@ class CollectionForm(forms.ModelForm):
 
     class Meta:
         model = Collection
-        fields = ("slug", *_TEXTS)
+        fields = ("slug", *_TEXTS, *_TILING)
 
 
 @admin.register(Collection)
@@ -58,6 +59,16 @@ class CollectionAdmin(PermittedAdmin):
         (None, {"fields": ("title", "slug", "description", "owner_name")}),
         (gettext_lazy("Who sees it"), {"fields": ("visibility",)}),
         (gettext_lazy("Licence"), {"fields": ("license", "license_url", "attribution")}),
+        (
+            gettext_lazy("Windows"),
+            {
+                "fields": _TILING,
+                "description": gettext_lazy(
+                    "How scenes are cut into the windows that are found; it holds for scenes added from now on. "
+                    "“manage.py ingest --dry-run” tells what it costs."
+                ),
+            },
+        ),
         (gettext_lazy("Record"), {"fields": ("scene_list", "created_at", "updated_at")}),
     )
 
@@ -86,7 +97,7 @@ class CollectionAdmin(PermittedAdmin):
             return self.fieldsets
         return [
             (name, {**o, "fields": tuple(f for f in o["fields"] if f != "owner_name")})
-            for name, o in self.fieldsets[:3]
+            for name, o in self.fieldsets[:-1]
         ]
 
     @admin.display(description=gettext_lazy("owner"), ordering="owner__username")
@@ -110,11 +121,11 @@ class CollectionAdmin(PermittedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in _TEXTS}
+            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in {*_TEXTS, *_TILING}}
             if changes:
                 collection_update(collection=obj, user=request_user(request), **changes)
             return
-        texts = {name: form.cleaned_data[name] for name in _TEXTS}
+        texts = {name: form.cleaned_data[name] for name in (*_TEXTS, *_TILING)}
         made = collection_create(user=request_user(request), slug=form.cleaned_data["slug"], **texts)
         obj.pk, obj.slug, obj.owner = made.pk, made.slug, made.owner
         obj._state.adding = False

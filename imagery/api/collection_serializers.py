@@ -10,6 +10,7 @@ from imagery.api.links import link
 from imagery.api.schemas import BBOX_SCHEMA, INTERVAL_SCHEMA
 from imagery.models import Collection
 from imagery.models.collection import Visibility
+from imagery.tiling import DEFAULT_RULE
 
 
 class ExtentSerializer(serializers.Serializer):
@@ -58,6 +59,10 @@ class CollectionSerializer(serializers.ModelSerializer):
             "license_url",
             "attribution",
             "visibility",
+            "tile_overlap",
+            "tile_gsd_min",
+            "tile_gsd_max",
+            "tile_most",
             "owner",
             "scene_count",
             "originals_downloadable",
@@ -96,6 +101,28 @@ class CollectionUpdateSerializer(serializers.Serializer):
     license_url = serializers.URLField(required=False, allow_blank=True, default="")
     attribution = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False, default=Visibility.PRIVATE)
+    tile_overlap = serializers.FloatField(
+        required=False,
+        default=DEFAULT_RULE.overlap,
+        help_text="How much neighbouring windows of a scene overlap, as a share of their side: .25 to .5.",
+    )
+    tile_gsd_min = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Windows are not cut finer than this many metres per pixel. Null: down to full resolution.",
+    )
+    tile_gsd_max = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Besides the whole scene, no windows coarser than this many metres per pixel. Null: no limit.",
+    )
+    tile_most = serializers.IntegerField(
+        required=False,
+        default=DEFAULT_RULE.most,
+        help_text="Most windows of a scene; larger scenes end at a coarser level.",
+    )
 
 
 class CollectionWriteSerializer(CollectionUpdateSerializer):

@@ -1,11 +1,14 @@
 """Collections: the unit of permission and licence."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from imagery.licenses import allows_download
 from imagery.querysets import CollectionQuerySet
+from imagery.tiling import TileRule
+from rsportal.errors import InvalidInput
 
 
 class Visibility(models.TextChoices):
@@ -92,6 +95,15 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        """Refuse a rule of windows that cannot be followed. Raises ValidationError with the field at fault."""
+        if None in (self.tile_overlap, self.tile_most):
+            return  # An empty or unreadable box of a form, which said so.
+        try:
+            TileRule.of(self).require_sensible()
+        except InvalidInput as error:
+            raise ValidationError({error.field or "tile_most": error.message}) from error
 
     @property
     def originals_downloadable(self) -> bool:

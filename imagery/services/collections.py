@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -19,7 +20,10 @@ from rsportal.errors import Conflict, InvalidInput, NotAllowed
 _SLUG_LENGTH: Final = 70  # leaves room for a number behind it
 _SLUG_TRIES: Final = 5
 _RESERVED_SLUGS: Final = frozenset({"new"})  # addresses of other pages
-_CHANGEABLE: Final = frozenset({"title", "description", "license", "license_url", "attribution", "visibility"})
+_TILE_FIELDS: Final = frozenset({"tile_overlap", "tile_gsd_min", "tile_gsd_max", "tile_most"})
+_CHANGEABLE: Final = _TILE_FIELDS | {
+    "title", "description", "license", "license_url", "attribution", "visibility",
+}  # fmt: skip
 
 
 def collection_create(
@@ -32,8 +36,11 @@ def collection_create(
     attribution: str = "",
     visibility: str = Visibility.PRIVATE,
     slug: str = "",
+    **tiling: float | None,
 ) -> Collection:
     """Make a collection owned by ``user``; without ``slug`` its address is made from the title.
+
+    ``tiling``: any of the fields ``tile_...``, how its scenes are cut into windows.
 
     Raises InvalidInput with the field at fault, also when a given slug is taken.
     """
@@ -46,6 +53,7 @@ def collection_create(
         visibility=visibility,
         owner=user,
     )
+    _assign(collection, tiling, _TILE_FIELDS)
     if slug:
         collection.slug = slug
         if slug in _RESERVED_SLUGS:
@@ -70,16 +78,15 @@ def collection_create(
     raise Conflict(_("No free address for “%s” was found; try again or choose another title.") % title)
 
 
-def collection_update(*, collection: Collection, user: User, **changes: str) -> Collection:
-    """Change title, description, licence, attribution or visibility. The address stays, so that links hold.
+def collection_update(*, collection: Collection, user: User, **changes: str | float | None) -> Collection:
+    """Change title, description, licence, attribution, visibility or windows. The address stays, so that links hold.
+
+    Another rule of windows holds for scenes added from then on.
 
     Raises NotAllowed when ``user`` is not the owner, InvalidInput with the field at fault.
     """
     _require_owner(collection, user)
-    if unknown := set(changes) - _CHANGEABLE:
-        raise InvalidInput(_("A collection has no changeable field “%s”.") % min(unknown), field=min(unknown))
-    for name, value in changes.items():
-        setattr(collection, name, value)
+    _assign(collection, changes, _CHANGEABLE)
     _clean(collection)
     collection.save(update_fields=[*changes, "updated_at"])
     return collection
@@ -130,6 +137,13 @@ def collection_member_remove(*, collection: Collection, user: User, member_id: i
 def collection_owned_by(*, collection: Collection, user: User) -> bool:
     """Return whether ``user`` decides about the collection itself: its owner, and superusers."""
     return user.is_active and (user.is_superuser or collection.owner_id == user.pk)
+
+
+def _assign(collection: Collection, changes: Mapping[str, object], allowed: frozenset[str]) -> None:
+    if unknown := set(changes) - allowed:
+        raise InvalidInput(_("A collection has no changeable field “%s”.") % min(unknown), field=min(unknown))
+    for name, value in changes.items():
+        setattr(collection, name, value)
 
 
 def _require_owner(collection: Collection, user: User) -> None:

@@ -36,7 +36,7 @@ from imagery.services.regions import Encoded, inputs_encode
 from imagery.services.scene_store import scenes_store
 from imagery.services.scenes import scene_discard
 from imagery.storage import AssetMissing, asset_path, scene_files_remove
-from imagery.tiling import TileWindow
+from imagery.tiling import TileRule, TileWindow
 from rsportal.errors import InvalidInput, RsportalError
 from rsportal.logs import job_logging
 
@@ -158,6 +158,8 @@ class _Run:
             files=files,
             names={asset.key: asset.filename for asset in assets},
             embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 else frozenset(),
+            rule=TileRule.of(job.collection),
+            gsd_m=job.scene.gsd,
             language=job.created_by.language or None if job.created_by else None,
         )
 

@@ -19,7 +19,7 @@ from imagery.readers import Reader, Size, Window, open_scene
 from imagery.rendering import Renderer
 from imagery.storage import StoredFile, file_write
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
-from imagery.tiling import TileWindow, tile_windows, with_data
+from imagery.tiling import DEFAULT_RULE, TileRule, TileWindow, tile_windows, with_data
 from rsportal.errors import InvalidInput
 
 _LONGEST_TO_SHORTEST: Final = 4
@@ -33,7 +33,7 @@ class Work:
 
     ``job``: the row that is worked on, an IngestJob or a FillItem. ``embedded``: windows that have their vector from
     an earlier attempt. ``windows``: the tiles a READY scene has (a fill): exactly these are drawn, and nothing else is
-    written. ``language``: of what is said about the picture (None: English).
+    written. ``rule``: how it is cut otherwise. ``language``: of what is said about the picture (None: English).
     """
 
     job: Any
@@ -42,6 +42,9 @@ class Work:
     names: dict[str, str]
     embedded: frozenset[TileWindow] = frozenset()
     windows: Sequence[TileWindow] | None = None
+    rule: TileRule = DEFAULT_RULE
+    gsd_m: float | None = None
+    """The sampling that the scene's sender named, for files that do not tell."""
     language: str | None = None
     dropped: bool = field(default=False, compare=False)
     """Set by the consumer when nobody wants this job's results any more."""
@@ -104,8 +107,9 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
             renderer = Renderer(reader)
             overview = renderer.render(None, _overview_size(reader))
             if work.windows is None:
+                planned = tile_windows(reader.width, reader.height, rule=work.rule, gsd_m=reader.gsd_m or work.gsd_m)
                 windows: Sequence[TileWindow] = with_data(
-                    tile_windows(reader.width, reader.height), overview.mask, width=reader.width, height=reader.height
+                    planned, overview.mask, width=reader.width, height=reader.height
                 )
                 yield Opened(work=work, facts=_facts(work, reader, overview.array), windows=list(windows))
             else:

@@ -94,6 +94,18 @@ def test_wrong_and_taken_fields_are_named():
     assert client.post(ADDRESS, {"title": "No slug given"}).json()["slug"] == "no-slug-given"
 
 
+def test_how_scenes_are_cut_is_told_changed_and_checked():
+    client = SchemaClient(make_user())
+    made = client.post(ADDRESS, {"slug": "fine", "title": "Fine", "tile_overlap": 0.5, "tile_gsd_max": 40}).json()
+    assert [made[f"tile_{name}"] for name in ("overlap", "gsd_min", "gsd_max", "most")] == [0.5, None, 40, 2000]
+    changed = client.patch(f"{ADDRESS}fine/", {"tile_gsd_min": 20, "tile_most": 20_000}).json()
+    assert [changed[f"tile_{name}"] for name in ("overlap", "gsd_min", "gsd_max", "most")] == [0.5, 20, 40, 20_000]
+    for field, value in (("tile_overlap", 0.1), ("tile_gsd_max", 10), ("tile_gsd_min", -1), ("tile_most", 10**6)):
+        check_problem(client.patch(f"{ADDRESS}fine/", {field: value}), 400, field=field)
+    check_problem(client.post(ADDRESS, {"title": "x", "tile_overlap": 2}), 400, field="tile_overlap")
+    assert client.patch(f"{ADDRESS}fine/", {"tile_gsd_min": None}).json()["tile_gsd_min"] is None
+
+
 def test_only_the_owner_changes_a_collection_and_scenes_keep_it():
     ada, bob = make_user(), make_user()
     collection = make_collection("open", owner=ada, visibility=Visibility.ALL_USERS)

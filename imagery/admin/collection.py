@@ -43,6 +43,19 @@ class CollectionForm(forms.ModelForm):
         model = Collection
         fields = ("slug", *_TEXTS, *_TILING)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"tile_overlap", "tile_most"} & set(self.fields):
+            self.fields[name].required = False  # Empty leaves it as it is, or at the usual value.
+
+    def clean_tile_overlap(self) -> float:
+        given: float | None = self.cleaned_data["tile_overlap"]
+        return self.instance.tile_overlap if given is None else given
+
+    def clean_tile_most(self) -> int:
+        given: int | None = self.cleaned_data["tile_most"]
+        return self.instance.tile_most if given is None else given
+
 
 @admin.register(Collection)
 class CollectionAdmin(PermittedAdmin):

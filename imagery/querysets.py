@@ -196,3 +196,18 @@ class JobQuerySet(_InCollection):
             return self.none()
         own = Q(created_by=user) & _collection_rule(user, self.collection_path)
         return self.filter(own | _collection_rule(user, self.collection_path, writing=True))
+
+
+class ArchiveFolderQuerySet(_InCollection):
+    """Archive folders: their paths tell how the server is laid out, so only those see them who may change their
+    collection."""
+
+    def visible_to(self, user: Viewer) -> Self:
+        """Return the folders of the collections this person may change."""
+        return self.editable_by(user)
+
+
+class ArchiveFileQuerySet(ArchiveFolderQuerySet):
+    """Files of archive folders: seen by whoever sees their folder."""
+
+    collection_path = "folder__collection__"

@@ -215,9 +215,16 @@ class Migration(migrations.Migration):
             model_name='asset',
             index=models.Index(condition=models.Q(('role', 'data')), fields=['verified_at'], name='asset_to_verify'),
         ),
+        *(
+            migrations.AddIndex(
+                model_name='scene',
+                index=models.Index(models.F('perceptual_hash').bitrightshift(16 * band).bitand(65535), condition=models.Q(('perceptual_hash__isnull', False)), name=f'scene_hash_band_{band}'),
+            )
+            for band in range(4)
+        ),
         migrations.AddIndex(
             model_name='scene',
-            index=models.Index(condition=models.Q(('perceptual_hash__isnull', False)), fields=['perceptual_hash'], name='scene_perceptual_hash'),
+            index=models.Index(condition=models.Q(('perceptual_hash', None), ('status', 'ready')), fields=['id'], name='scene_without_hash'),
         ),
         migrations.AddConstraint(
             model_name='scene',
@@ -227,6 +234,15 @@ class Migration(migrations.Migration):
             model_name='archivefile',
             name='scene',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='archive_files', to='imagery.scene'),
+        ),
+        migrations.AddField(
+            model_name='archivefile',
+            name='job',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='imagery.ingestjob'),
+        ),
+        migrations.AddIndex(
+            model_name='archivefile',
+            index=models.Index(fields=['size'], name='archive_file_size'),
         ),
         migrations.AddField(
             model_name='archivefolder',

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from imagery.querysets import ArchiveFileQuerySet, ArchiveFolderQuerySet
+
 
 class ArchiveFolder(models.Model):
     """A folder registered with a collection; each scan reports what is new, changed, moved or missing in it."""
@@ -23,6 +25,8 @@ class ArchiveFolder(models.Model):
     report = models.JSONField(_("report of the last scan"), default=dict, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(_("registered"), auto_now_add=True)
+
+    objects = ArchiveFolderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("archive folder")
@@ -53,14 +57,20 @@ class ArchiveFile(models.Model):
     scene = models.ForeignKey(
         "imagery.Scene", on_delete=models.SET_NULL, null=True, blank=True, related_name="archive_files"
     )
+    job = models.ForeignKey("imagery.IngestJob", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     seen_at = models.DateTimeField(_("last seen"))
+
+    objects = ArchiveFileQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("archive file")
         verbose_name_plural = _("archive files")
         ordering = ["path"]
         constraints = [models.UniqueConstraint(fields=["folder", "path"], name="archive_file_once")]
-        indexes = [models.Index(fields=["folder", "state"], name="archive_file_state")]
+        indexes = [
+            models.Index(fields=["folder", "state"], name="archive_file_state"),
+            models.Index(fields=["size"], name="archive_file_size"),  # Files that were moved are looked for by it.
+        ]
 
     def __str__(self) -> str:
         return self.path

@@ -9,6 +9,7 @@ from django.db.models.functions import Cast, Lower, Upper
 from django.utils.translation import gettext_lazy as _
 
 from imagery.outlines import PolygonField
+from imagery.perceptual_bands import hash_indexes
 from imagery.querysets import SceneQuerySet
 
 
@@ -123,10 +124,9 @@ class Scene(models.Model):
                 Cast(Lower(Cast("instruments", models.TextField())), models.JSONField()), name="scene_instruments"
             ),
             models.Index(fields=["gsd"], name="scene_gsd"),
+            *hash_indexes(),
             models.Index(
-                fields=["perceptual_hash"],
-                condition=models.Q(perceptual_hash__isnull=False),
-                name="scene_perceptual_hash",
+                fields=["id"], condition=models.Q(perceptual_hash=None, status="ready"), name="scene_without_hash"
             ),
             models.Index(fields=["cloud_cover"], name="scene_cloud_cover"),
             models.Index(

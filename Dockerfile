@@ -31,6 +31,7 @@ EXPOSE 8000
 
 # One process with threads: the model is loaded once, and every thread shares it.
 CMD ["gunicorn", "rsportal.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "1", \
-     "--worker-class", "gthread", "--threads", "8", "--timeout", "120", "--graceful-timeout", "20"]
+     "--worker-class", "gthread", "--threads", "8", "--timeout", "120", "--graceful-timeout", "20", \
+     "--limit-request-line", "8190"]
 
 HEALTHCHECK --interval=30s --timeout=6s --start-period=60s CMD ["python", "-m", "rsportal.probe"]

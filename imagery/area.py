@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon
 
 FIELD: Final = "intersects"
-MAX_POINTS: Final = 200
+MAX_POINTS: Final = 150
 """Areas of more points are simplified until they have at most so many: they must fit into an address."""
 _MOST_POINTS_READ: Final = 50_000
 _LONGEST: Final = 4_000_000  # characters

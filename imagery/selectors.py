@@ -30,8 +30,11 @@ from imagery.querysets import BBox
 from rsportal.maps.world import Cell
 
 if TYPE_CHECKING:
+    from imagery.area import Area
     from imagery.querysets import Viewer
 
+_LARGE: Final = ("properties", "footprint", "bands", "stac", "stretch", "outline")
+"""What no list of scenes shows."""
 _CELL_DEGREES: Final = 4.0
 UNFINISHED: Final = (IngestJob.State.QUEUED, IngestJob.State.RUNNING)
 
@@ -130,21 +133,24 @@ def scenes_list(
     start: date | datetime | None = None,
     end: date | datetime | None = None,
     bbox: BBox | None = None,
+    intersects: Area | None = None,
     status: str | None = None,
     platform: str = "",
     text: str = "",
 ) -> QuerySet[Scene]:
     """Return visible scenes, newest first: of these collection slugs, acquired within [start, end] (UTC days when
-    plain dates are given), meeting ``bbox`` (degrees WGS 84), in this ingest status, of this platform (in any case),
-    with ``text`` in the title.
+    plain dates are given), meeting ``bbox`` (degrees WGS 84) and the area ``intersects``, in this ingest status, of
+    this platform (in any case), with ``text`` in the title.
     """
-    scenes = Scene.objects.visible_to(user).select_related("collection").defer("properties", "footprint", "bands")
+    scenes = Scene.objects.visible_to(user).select_related("collection").defer(*_LARGE)
     if slugs := list(collections):
         scenes = scenes.filter(collection__slug__in=slugs)
     if start is not None or end is not None:
         scenes = scenes.captured_between(_moment(start, end_of_day=False), _moment(end, end_of_day=True))
     if bbox is not None:
         scenes = scenes.in_bbox(bbox)
+    if intersects is not None:
+        scenes = scenes.meeting(intersects)
     if status is not None:
         scenes = scenes.filter(status=status)
     if platform:

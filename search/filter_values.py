@@ -3,12 +3,13 @@
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from django.utils.translation import gettext as _
 
+from imagery.area import area_parse
 from imagery.bbox import bbox_parse
 from imagery.models import Collection
 from imagery.querysets import BBox
@@ -42,13 +43,14 @@ def filters_parse(
     cloud_cover_max: Number = None,
     license: Iterable[str] = (),
     added_after: datetime | date | str | None = None,
+    intersects: str | Mapping[str, Any] | None = None,
 ) -> SceneFilters:
     """Check the filters of a search and return them.
 
     Dates are ``date`` objects or ISO 8601 days, ``added_after`` may also be a moment (UTC, unless it says otherwise),
-    numbers also texts; empty texts mean nothing. Raises InvalidInput whose
-    ``field`` is the name of the parameter (``collection`` for collections). A collection that the person may not see is
-    answered exactly like one that does not exist.
+    numbers also texts; ``intersects`` is GeoJSON, parsed or as a text; empty texts mean nothing. Raises InvalidInput
+    whose ``field`` is the name of the parameter (``collection`` for collections). A collection that the person may not
+    see is answered exactly like one that does not exist.
     """
     first, last = _day(start, "start"), _day(end, "end")
     if first and last and first > last:
@@ -77,6 +79,7 @@ def filters_parse(
         cloud_cover_max=_number(cloud_cover_max, "cloud_cover_max", most=100.0),
         license=_names(license, "license"),
         added_after=_moment(added_after, "added_after"),
+        intersects=area_parse(intersects) if _said(intersects) else None,
     )
 
 
@@ -121,6 +124,10 @@ def _bbox(value: str | Iterable[float] | None) -> BBox | None:
         return None
     text = value if isinstance(value, str) else ",".join(str(number) for number in value)
     return bbox_parse(text) if text.strip() else None
+
+
+def _said(value: str | Mapping[str, Any] | None) -> TypeGuard[str | Mapping[str, Any]]:
+    return value is not None and (not isinstance(value, str) or bool(value.strip()))
 
 
 def _number(value: Number, field: str, *, most: float) -> float | None:

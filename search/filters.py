@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
+from imagery.area import Area
 from imagery.querysets import BBox, SceneQuerySet
 
 FILTERS: Final = (
     "collections", "start", "end", "bbox", "platform", "instruments", "gsd_min", "gsd_max", "cloud_cover_max",
-    "license", "added_after",
+    "license", "added_after", "intersects",
 )  # fmt: skip
 """The names of all filters, as parameters."""
-GROUPS: Final = ("collections", "datetime", "bbox", "platform", "instruments", "gsd", "cloud_cover", "license", "added")
+GROUPS: Final = (
+    "collections", "datetime", "bbox", "platform", "instruments", "gsd", "cloud_cover", "license", "added",
+    "intersects",
+)  # fmt: skip
 """What is filtered by; ``start`` and ``end`` are one group, ``gsd_min`` and ``gsd_max`` another, ``added_after`` is
 the group ``added``."""
 
@@ -24,6 +28,7 @@ class SceneFilters:
     ``collections`` are slugs; ``start`` and ``end`` whole days in UTC, both included; ``bbox`` is (west, south, east,
     north) in degrees, west > east across the antimeridian; ``gsd_min`` and ``gsd_max`` are metres, ``cloud_cover_max``
     per cent. Of ``platform``, ``instruments`` and ``license`` one of the names is enough, in upper or lower case.
+    ``intersects`` is an area with which the footprint has a point in common.
     ``added_after`` is the moment after which a scene was added to the portal, whenever it was taken.
 
     A scene of which a filter's value is not known does not pass it.
@@ -40,6 +45,7 @@ class SceneFilters:
     cloud_cover_max: float | None = None
     license: tuple[str, ...] = ()
     added_after: datetime | None = None
+    intersects: Area | None = None
 
     def passing(self, rows: SceneQuerySet, *, groups: Iterable[str] = GROUPS) -> SceneQuerySet:
         """Return those scenes that pass the filters of these groups."""
@@ -66,6 +72,8 @@ class SceneFilters:
                 return rows.under_licenses(self.license)
         if group == "bbox" and self.bbox is not None:
             return rows.in_bbox(self.bbox)
+        if group == "intersects" and self.intersects is not None:
+            return rows.meeting(self.intersects)
         if group == "added" and self.added_after is not None:
             return rows.filter(created_at__gt=self.added_after)
         if group == "cloud_cover" and self.cloud_cover_max is not None:
@@ -84,6 +92,7 @@ class SceneFilters:
             "cloud_cover": self.cloud_cover_max is not None,
             "license": self.license,
             "added": self.added_after is not None,
+            "intersects": self.intersects is not None,
         }
         return tuple(group for group in GROUPS if asked[group])
 
@@ -101,6 +110,7 @@ class SceneFilters:
             "cloud_cover_max": self.cloud_cover_max,
             "license": list(self.license),
             "added_after": moment_text(self.added_after) if self.added_after else None,
+            "intersects": self.intersects.as_geojson() if self.intersects else None,
         }
         return {name: value for name, value in values.items() if value is not None and value != []}
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from imagery.area import area_parse
 from imagery.bbox import bbox_text
 from rsportal.errors import InvalidInput
 from search.examples_given import example_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _OFF: Final = "off"
 _LISTS: Final = ("collection", "platform", "instruments", "license")
-_TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max", "added_after")
+_TEXTS: Final = ("start", "end", "bbox", "gsd_min", "gsd_max", "cloud_cover_max", "added_after", "intersects")
 _NAMES: Final = {
     "text": "q",
     "collections": "collection",
@@ -66,6 +67,7 @@ class SearchForm:
     cloud_cover_max: str = ""
     license: tuple[str, ...] = ()
     added_after: str = ""
+    intersects: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     offers_translation: bool = False
 
@@ -96,6 +98,8 @@ class SearchForm:
         kept: dict[str, Any] = {_NAMES.get(name, name): value for name, value in query.filters.items()}
         if "bbox" in kept:
             kept["bbox"] = bbox_text(kept["bbox"])
+        if "intersects" in kept:
+            kept["intersects"] = str(area_parse(kept["intersects"]))
         known: dict[str, Any] = {
             name: tuple(kept[name]) if name in _LISTS else _plain(kept[name])
             for name in _LISTS + _TEXTS

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext as _
@@ -80,7 +80,7 @@ def search_request_parse(
         clauses=parts,
         examples=given,
         history=history,
-        **asdict(passed),
+        **{each.name: getattr(passed, each.name) for each in fields(passed)},
     )
 
 

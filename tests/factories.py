@@ -121,9 +121,8 @@ def make_scene(
     number = next(_numbers)
     if bbox is not None:
         west, south, east, north = bbox
-        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         fields |= {"west": west, "south": south, "east": east, "north": north}
-        fields |= {"footprint": {"type": "Polygon", "coordinates": [ring]}, "proj_code": "EPSG:4326"}
+        fields |= {"footprint": _footprint(bbox), "proj_code": "EPSG:4326"}
     fields = {"width": SCENE_PX, "height": SCENE_PX, "content_hash": _sha256(str(number).encode()), **fields}
     collection = collection or make_collection()
     scene = Scene.objects.create(collection=collection, title=title or f"Scene {number}", status=status, **fields)
@@ -133,6 +132,16 @@ def make_scene(
         add_tile(scene, encoder, values, window=window, level=1)
     _add_assets(scene, number=number, files=files)
     return scene
+
+
+def _footprint(bbox: tuple[float, float, float, float]) -> dict[str, Any]:
+    """Return the box as GeoJSON, cut at the antimeridian where it crosses it."""
+    west, south, east, north = bbox
+    boxes = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    rings = [[[[w, south], [e, south], [e, north], [w, north], [w, south]]] for w, e in boxes]
+    if len(rings) == 1:
+        return {"type": "Polygon", "coordinates": rings[0]}
+    return {"type": "MultiPolygon", "coordinates": rings}
 
 
 def add_tile(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
+from imagery.area import Area, area_parse
 from imagery.bbox import bbox_parse
 from imagery.models import Scene
 from imagery.querysets import BBox
@@ -26,6 +27,7 @@ class SceneFilters:
 
     collections: tuple[str, ...] = ()
     bbox: BBox | None = None
+    intersects: Area | None = None
     start: datetime | None = None
     end: datetime | None = None
     status: str | None = None
@@ -39,6 +41,7 @@ def scene_filters_parse(params: QueryDict) -> SceneFilters:
     return SceneFilters(
         collections=_slugs(params.getlist("collection")),
         bbox=bbox_parse(raw_bbox) if (raw_bbox := params.get("bbox")) else None,
+        intersects=area_parse(raw_area) if (raw_area := params.get("intersects")) else None,
         start=start,
         end=end,
         status=_status(params.get("status", "")),
@@ -119,6 +122,11 @@ SCENE_PARAMETERS: Final = [
             OpenApiExample("Chesapeake Bay", value="-76.4,36,-75,37.2"),
             OpenApiExample("Across the antimeridian", value="177,-20,-178,-15"),
         ],
+    ),
+    OpenApiParameter(
+        "intersects",
+        str,
+        description="GeoJSON of an area, longitude first: scenes whose footprint has a point in common with it.",
     ),
     OpenApiParameter(
         "datetime",

@@ -77,6 +77,7 @@ class SceneViewSet(CatalogueViewSet):
             start=filters.start,
             end=filters.end,
             bbox=filters.bbox,
+            intersects=filters.intersects,
             status=filters.status,
             platform=filters.platform,
             text=filters.text,

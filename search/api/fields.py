@@ -33,6 +33,13 @@ class BoxField(serializers.Field):
         return value
 
 
+class AreaField(serializers.JSONField):
+    """An area that is asked for: GeoJSON as an object or as a text; it is checked later."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, str) else super().to_internal_value(data)
+
+
 class OnUnlessSaidField(serializers.BooleanField):
     """A switch that is on unless it is said to be off, also in an address (where a form's empty box is off)."""
 

@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from imagery.api.fields import BBoxField, WindowField
 from search.api.facet_serializers import FacetsSerializer
-from search.api.fields import BoxField, OnUnlessSaidField, names_field
+from search.api.fields import AreaField, BoxField, OnUnlessSaidField, names_field
 from search.examples_given import ExampleKind
 from search.models import Event, Query
 from search.understanding import ChipKind
@@ -102,6 +102,12 @@ class SearchRequestSerializer(serializers.Serializer):
     bbox = BoxField(
         required=False,
         help_text="west,south,east,north in degrees WGS 84; west > east crosses the antimeridian.",
+    )
+    intersects = AreaField(
+        required=False,
+        help_text="GeoJSON (a Polygon or MultiPolygon, a Feature or FeatureCollection of such; longitude, latitude in "
+        "degrees WGS 84), as an object or as a text: footprints that have a point in common with it. More than 150 "
+        "points are simplified; your history tells what was asked.",
     )
     platform = names_field("Names of platforms, such as sentinel-2a; one of them is enough.")
     instruments = names_field("Names of instruments, such as msi; one of them is enough.")
@@ -262,6 +268,7 @@ class HistoryFiltersSerializer(serializers.Serializer):
     start = serializers.DateField(required=False)
     end = serializers.DateField(required=False)
     bbox = BBoxField(required=False)
+    intersects = serializers.JSONField(required=False)
     platform = serializers.ListField(child=serializers.CharField(), required=False)
     instruments = serializers.ListField(child=serializers.CharField(), required=False)
     gsd_min = serializers.FloatField(required=False)

@@ -62,6 +62,8 @@ def scenes(user):
 FILTERS = [
     ({"bbox": "178,0,-178,20"}, {"sharp"}),
     ({"bbox": "[-179.5; 0; 3; 20]"}, {"sharp", "coarse"}),
+    ({"intersects": '{"type":"Polygon","coordinates":[[[0,0],[3,0],[3,3],[0,0]]]}'}, {"coarse"}),
+    ({"intersects": '{"type":"Polygon","coordinates":[[[179.5,9],[185,9],[182,12],[179.5,9]]]}'}, {"sharp"}),
     ({"platform": ["gf-2", "x"]}, {"sharp"}),
     ({"instruments": ["OLI"]}, {"coarse"}),
     ({"gsd_max": "0.8"}, {"sharp"}),
@@ -94,6 +96,8 @@ WRONG = [
     ({"bbox": "1,2,3"}, "bbox", "four numbers"),
     ({"bbox": "1,2,300,4"}, "bbox", "-180 and 180"),
     ({"bbox": "nan,2,3,4"}, "bbox", "finite"),
+    ({"intersects": "here"}, "intersects", "GeoJSON"),
+    ({"intersects": '{"type":"Polygon","coordinates":[[[0,0],[2,2],[2,0],[0,2],[0,0]]]}'}, "intersects", "crosses"),
     ({"gsd_min": "9", "gsd_max": "3"}, "gsd_min", "Swap"),
     ({"gsd_max": "-1"}, "gsd_max", "from 0"),
     ({"cloud_cover_max": "101"}, "cloud_cover_max", "0 to 100"),

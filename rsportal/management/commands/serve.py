@@ -77,6 +77,8 @@ def gunicorn_command(*, host: str, port: int, threads: int) -> list[str]:
         *["-m", "gunicorn", "rsportal.wsgi:application", "--bind", bind],
         *["--workers", "1", "--worker-class", "gthread", "--threads", str(threads)],
         *["--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"],
+        # Drawn areas and examples stand in the address of a search.
+        *["--limit-request-line", "8190"],
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -48,6 +49,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--bbox", metavar="W,S,E,N", help="meeting this box, degrees; write it as --bbox=-76.4,36,-75,37"
         )
+        parser.add_argument(
+            "--intersects", metavar="GEOJSON", help="meeting this area: GeoJSON, or the name of a file that holds it"
+        )
         parser.add_argument("--platform", action="append", default=[], metavar="NAME", help="taken from this platform")
         parser.add_argument(
             "--instrument", dest="instruments", action="append", default=[], metavar="NAME", help="with it"
@@ -67,6 +71,7 @@ class Command(BaseCommand):
             raise CommandError(f"--limit is {options['limit']}; it must be 1 to {_MAX_LIMIT}.")
         user = self._user(options["username"])
         try:
+            options["intersects"] = _area(options["intersects"])
             request = search_request_parse(
                 user=user,
                 text=options["text"],
@@ -102,6 +107,16 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if not page.hits:
             self.stdout.write(_why_empty(user, filtered=bool(page.ranking.query.filters)))
+
+
+def _area(given: str | None) -> str | None:
+    """Return the GeoJSON that was given, or that the named file holds."""
+    if not given or given.lstrip().startswith("{"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--intersects: {given[:200]!r} is neither GeoJSON nor a file that can be read.") from error
 
 
 def _why_empty(user: User, *, filtered: bool) -> str:

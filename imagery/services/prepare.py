@@ -17,6 +17,7 @@ from PIL import Image
 from imagery.encoders.base import ImageInput
 from imagery.readers import Reader, Size, Window, open_scene
 from imagery.rendering import Renderer
+from imagery.perceptual import perceptual_hash
 from imagery.storage import StoredFile, file_write
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
 from imagery.tiling import DEFAULT_RULE, TileRule, TileWindow, tile_windows, with_data
@@ -182,6 +183,7 @@ def _facts(work: Work, reader: Reader, rgb: object) -> SceneFacts:
         "north": north,
         "bands": [band.as_stac() for band in reader.bands],
         "placeholder": placeholder(pixels),
+        "perceptual_hash": perceptual_hash(pixels),
     }
     if reader.gsd_m is not None:
         fields["gsd"] = round(reader.gsd_m, 6)

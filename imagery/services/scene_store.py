@@ -16,7 +16,7 @@ _SENDERS_WORD: Final = ("gsd", "datetime")
 """Fields in which what the sender of the scene said goes before what its files say."""
 _SCENE_FIELDS: Final = (
     "width", "height", "proj_code", "footprint", "west", "south", "east", "north", "bands", "placeholder", "gsd",
-    "datetime", "properties", "updated_at",
+    "datetime", "properties", "perceptual_hash", "updated_at",
 )  # fmt: skip
 _ASSET_FIELDS: Final = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
 

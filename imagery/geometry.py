@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
@@ -23,13 +25,15 @@ BBox: TypeAlias = tuple[float, float, float, float]
 
 _EDGE_STEPS: Final = 32
 """Segments per edge: straight lines of a projection are curves in longitude and latitude."""
+_MOST_EDGE_STEPS: Final = 1024
+_TOLERANCE_PIXELS: Final = 0.1
+"""So far may an outline lie beside the edge of its grid: nothing that a half pixel is measured by may see it."""
+_METRES_PER_DEGREE: Final = 111_320.0
 _ROUND_TRIP_PIXELS: Final = 1.0
 _DECIMALS: Final = 7  # 1e-7 degrees are about 1 cm.
 _POLE_DEGREES: Final = 1e-4
 _LONGITUDES: Final = (-360.0, 450.0)
 """Degrees east that a grid may name: 0 to 360 is usual too, and on past Greenwich; beyond, they are no longitudes."""
-_CURVE_TOLERANCE: Final = 1e-5
-"""By which share of the ring's extent a dropped point may lie beside the line through its neighbours."""
 _MIN_AREA_SQUARE_DEGREES: Final = 1e-16
 # WGS 84 (EPSG:7030): semi-major axis in metres and first eccentricity squared.
 _A: Final = 6_378_137.0
@@ -67,18 +71,55 @@ def footprint_of_grid(crs: CRS, transform: Affine, width: int, height: int) -> F
     """
     if width < 1 or height < 1 or transform.determinant == 0:
         return None
-    outline = [apply(transform, x, y) for x, y in _edges(width, height)]
-    slack = max(abs(transform.a), abs(transform.b), abs(transform.d), abs(transform.e))
-    ring = _to_wgs84(crs, outline, slack)
+    tolerance = max(10.0**-_DECIMALS, _TOLERANCE_PIXELS * _pixel_degrees(crs, transform, width, height))
+    ring = _outline(crs, transform, width, height, _EDGE_STEPS)
     if ring is None:
         return None
-    ring = _unwrapped(ring)
+    if (steps := _steps_needed(ring, tolerance)) > _EDGE_STEPS:
+        ring = _outline(crs, transform, width, height, steps) or ring
     if abs(ring[-1][0] - ring[0][0]) > 180:
         closed = _closed_over_pole(crs, transform, width, height, ring)
-        return None if closed is None else _footprint(closed, around_pole=True)
+        return None if closed is None else _footprint(closed, tolerance, around_pole=True)
     if 1 <= sum(abs(lat) > 90 - _POLE_DEGREES for _, lat in ring) <= 2:
         return None  # The edge passes through a pole, where longitude means nothing.
-    return _footprint(ring)
+    return _footprint(ring, tolerance)
+
+
+def footprint_of_ring(points: Iterable[Point], *, tolerance: float) -> Footprint | None:
+    """Return the footprint of a closed outline (lon, lat), simplified within ``tolerance`` degrees.
+
+    None when it has no area, is not on Earth or goes around a pole.
+    """
+    ring = _unwrapped(points)
+    if not all(math.isfinite(lon) and abs(lat) <= 90 for lon, lat in ring) or abs(ring[-1][0] - ring[0][0]) > 180:
+        return None
+    return _footprint(ring, max(10.0**-_DECIMALS, tolerance))
+
+
+def _outline(crs: CRS, transform: Affine, width: int, height: int, steps: int) -> Ring | None:
+    """Return the closed, unwrapped outline of a grid in WGS 84 with ``steps`` segments to an edge, or None."""
+    outline = [apply(transform, x, y) for x, y in edge_points(width, height, steps)]
+    slack = max(abs(transform.a), abs(transform.b), abs(transform.d), abs(transform.e))
+    ring = _to_wgs84(crs, outline, slack)
+    return None if ring is None else _unwrapped(ring)
+
+
+def _pixel_degrees(crs: CRS, transform: Affine, width: int, height: int) -> float:
+    """Return the side of a pixel in degrees of latitude, 0 where it cannot be told."""
+    return (gsd_of_grid(crs, transform, width, height) or 0.0) / _METRES_PER_DEGREE
+
+
+def _steps_needed(ring: Ring, tolerance: float) -> int:
+    """Return how many segments an edge needs so that its chords stay well within ``tolerance`` degrees of the curve.
+
+    Measured at every point against the chord of its neighbours: twice as long as the edge's own, so four times as far
+    from the curve. That distance, cut down to ``tolerance``, leaves a quarter of it to the edge's own chords.
+    """
+    points = np.asarray(ring, dtype=np.float64)
+    between = points[1:-1] - (points[:-2] + points[2:]) / 2
+    inner = [number for number in range(len(between)) if (number + 1) % _EDGE_STEPS]  # Corners are no error.
+    worst = float(np.hypot(*between[inner].T).max())
+    return min(_MOST_EDGE_STEPS, math.ceil(_EDGE_STEPS * math.sqrt(worst / tolerance)))
 
 
 def footprint_of_window(crs: CRS, transform: Affine, window: tuple[int, int, int, int]) -> Footprint | None:
@@ -118,12 +159,12 @@ def _metres(a: Point, b: Point) -> float:
     return math.hypot(math.radians(turn) * normal * math.cos(phi), math.radians(b[1] - a[1]) * meridian)
 
 
-def _edges(width: int, height: int) -> list[Point]:
+def edge_points(width: int, height: int, steps: int = _EDGE_STEPS) -> list[Point]:
     """Return pixel positions along the four edges, counterclockwise on a north-up grid, first = last."""
     corners = [(0, 0), (0, height), (width, height), (width, 0), (0, 0)]
     points: list[Point] = []
     for (x0, y0), (x1, y1) in pairwise(corners):
-        points += [(x0 + (x1 - x0) * i / _EDGE_STEPS, y0 + (y1 - y0) * i / _EDGE_STEPS) for i in range(_EDGE_STEPS)]
+        points += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps)]
     return [*points, (0, 0)]
 
 
@@ -229,7 +270,7 @@ def _pole_inside(crs: CRS, transform: Affine, width: int, height: int, lat: floa
     return 0 <= column <= width and 0 <= row <= height
 
 
-def _footprint(ring: Ring, *, around_pole: bool = False) -> Footprint | None:
+def _footprint(ring: Ring, tolerance: float, *, around_pole: bool = False) -> Footprint | None:
     """Return the footprint of a closed, unwrapped ring."""
     west, east = min(p[0] for p in ring), max(p[0] for p in ring)
     south, north = min(p[1] for p in ring), max(p[1] for p in ring)
@@ -241,7 +282,7 @@ def _footprint(ring: Ring, *, around_pole: bool = False) -> Footprint | None:
     shift = -360.0 * math.floor((west + 180) / 360)
     ring, west, east = [(lon + shift, lat) for lon, lat in ring], west + shift, east + shift
     parts = [ring] if east <= 180 else [_clipped(ring, 180.0, 1), _shifted(_clipped(ring, 180.0, -1), -360.0)]
-    polygons = [tidy for part in parts if (tidy := _tidied(part)) is not None]
+    polygons = [tidy for part in parts if (tidy := _tidied(part, tolerance)) is not None]
     if not polygons:
         return None
     crosses = len(polygons) > 1
@@ -271,7 +312,7 @@ def _clipped(ring: Ring, meridian: float, side: int) -> Ring:
     return [*out, out[0]] if out else out
 
 
-def _tidied(ring: Ring) -> list[list[float]] | None:
+def _tidied(ring: Ring, tolerance: float) -> list[list[float]] | None:
     """Return the ring rounded, without needless points, counterclockwise; None when it has no area."""
     points: list[Point] = []
     for lon, lat in ring:
@@ -282,21 +323,28 @@ def _tidied(ring: Ring) -> list[list[float]] | None:
         return None
     if _area(points) < 0:
         points = points[::-1]
-    extent = max(max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
-    tolerance = max(10.0**-_DECIMALS, _CURVE_TOLERANCE * extent)
-    kept = [points[0]]
-    for point, after in pairwise(points[1:]):
-        if not _on_line(kept[-1], point, after, tolerance):
-            kept.append(point)
-    kept.append(points[-1])
-    return [list(point) for point in kept] if len(kept) >= 4 else None
+    kept = _simplified(points, tolerance)
+    return [list(point) for point in kept] if len(kept) >= 4 else [list(point) for point in points]
 
 
-def _on_line(a: Point, b: Point, c: Point, tolerance: float) -> bool:
-    """Return whether b lies on the line through a and c, within ``tolerance`` degrees."""
-    length = math.hypot(c[0] - a[0], c[1] - a[1])
-    cross = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return length > 0 and abs(cross) / length <= tolerance
+def _simplified(ring: Sequence[Point], tolerance: float) -> list[Point]:
+    """Return a closed ring without the points that lie within ``tolerance`` of it anyway (Douglas and Peucker 1973)."""
+    points = np.asarray(ring, dtype=np.float64)
+    keep = {0, len(ring) - 1}
+    far = int(np.argmax(np.hypot(*(points - points[0]).T)))
+    spans = [(0, far), (far, len(ring) - 1)]
+    while spans:
+        first, last = spans.pop()
+        keep |= {first, last}
+        if last - first < 2:
+            continue
+        chord, offset = points[last] - points[first], points[first + 1 : last] - points[first]
+        along = np.clip(offset @ chord / max(float(chord @ chord), 1e-300), 0, 1)
+        beside = np.hypot(*(offset - along[:, None] * chord).T)
+        if beside.max() > tolerance:
+            split = first + 1 + int(np.argmax(beside))
+            spans += [(first, split), (split, last)]
+    return [ring[number] for number in sorted(keep)]
 
 
 def _area(ring: Sequence[Point]) -> float:

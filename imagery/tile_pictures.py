@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from PIL import Image
 
 from imagery.models import Asset
-from imagery.readers import Size, open_scene
-from imagery.rendering import Renderer
+from imagery.readers import Size
+from imagery.rendering import scene_drawn
 from imagery.storage import asset_path
 from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @dataclass
 class _SceneFiles:
     size: Size
+    stretch: dict[str, Any]
     previews: list[Asset] = field(default_factory=list)
     data: list[Asset] = field(default_factory=list)
 
@@ -46,12 +47,25 @@ class TilePictures:
         rows = (
             assets.filter(scene__in=scene_ids)
             .select_related("scene")
-            .only("scene__width", "scene__height", "key", "role", "path", "managed", "filename", "width", "height")
+            .only(
+                "scene__width",
+                "scene__height",
+                "scene__stretch",
+                "key",
+                "role",
+                "path",
+                "managed",
+                "filename",
+                "width",
+                "height",
+            )
             .order_by("width", "key")
         )
         scenes: dict[UUID, _SceneFiles] = {}
         for asset in rows:
-            known = scenes.setdefault(asset.scene_id, _SceneFiles((asset.scene.width, asset.scene.height)))
+            known = scenes.setdefault(
+                asset.scene_id, _SceneFiles((asset.scene.width, asset.scene.height), asset.scene.stretch)
+            )
             (known.data if asset.role == Asset.Role.DATA else known.previews).append(asset)
         return cls(scenes)
 
@@ -77,7 +91,7 @@ class TilePictures:
                     return _cut(preview, window, scale)
                 except (RsportalError, OSError):
                     continue
-        return _read(scene.data, window, side)
+        return _read(scene, window, side)
 
 
 def _cut(preview: Asset, window: TileWindow, scale: float) -> Image.Image:
@@ -88,9 +102,10 @@ def _cut(preview: Asset, window: TileWindow, scale: float) -> Image.Image:
         return image.crop((x, y, x + max(1, width), y + max(1, height))).convert("RGB")
 
 
-def _read(data: list[Asset], window: TileWindow, side: int) -> Image.Image:
+def _read(scene: _SceneFiles, window: TileWindow, side: int) -> Image.Image:
     factor = min(1.0, side / min(window.width, window.height))
     size = (max(1, round(window.width * factor)), max(1, round(window.height * factor)))
-    files = {asset.key: asset_path(asset) for asset in data}
-    with open_scene(files, names={asset.key: asset.filename for asset in data}) as reader:
-        return Image.fromarray(Renderer(reader).render(window.box, size).array)
+    files = {asset.key: asset_path(asset) for asset in scene.data}
+    names = {asset.key: asset.filename for asset in scene.data}
+    with scene_drawn(files, names=names, stretch=scene.stretch) as renderer:
+        return Image.fromarray(renderer.render(window.box, size).array)

@@ -43,6 +43,7 @@ def geotiff(
     transform: Affine | None = NORTH_UP,
     driver: str = "GTiff",
     colours: Sequence[ColorInterp] | None = None,
+    descriptions: Sequence[str] | None = None,
     **profile: Any,
 ) -> Path:
     """Write (bands, h, w) (a gradient by default) as a GeoTIFF, or by another GDAL driver."""
@@ -56,6 +57,8 @@ def geotiff(
         target.write(array)
         if colours is not None:
             target.colorinterp = colours
+        if descriptions is not None:
+            target.descriptions = descriptions
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -47,31 +47,24 @@ def sniff_file(path: Path, *, name: str = "") -> Format:
     return found
 
 
-def open_scene(files: Mapping[str, Path], *, names: Mapping[str, str] | None = None) -> Reader:
-    """Open the files of a scene: one under any key, or bands under the keys ``red``, ``green`` and ``blue``.
+def open_scene(
+    files: Mapping[str, Path], *, names: Mapping[str, str] | None = None, bands: Sequence[str] = ()
+) -> Reader:
+    """Open the files of a scene: one under any key, or one per band under the bands' names.
 
-    ``names`` are the names to use in messages. Raises UnreadableImage, MismatchedBands or FileUnavailable; never a
-    library's error.
+    Of several, those called ``bands`` are shown (one or three; a recipe's, see :class:`BandSetReader`); without, red,
+    green and blue. ``names`` are the names to use in messages. Raises UnreadableImage, MismatchedBands or
+    FileUnavailable; never a library's error.
     """
-    from imagery.readers.bandset import COLOURS, BandSetReader
+    from imagery.readers.bandset import BandSetReader
     from imagery.readers.geotiff import GeoRasterReader
     from imagery.readers.raster import RasterReader
 
     names = names or {}
-    if all(colour in files for colour in COLOURS):
-        formats = {key: sniff_file(files[key], name=names.get(key, "")) for key in COLOURS}
-        for key, format in formats.items():
-            if FACTS[format].whole_image:
-                raise MismatchedBands(
-                    _("%(file)s is %(format)s; band files must be GeoTIFF or JPEG 2000.")
-                    % {"file": names.get(key, files[key].name), "format": FACTS[format].label}
-                )
-        return BandSetReader({key: (files[key], formats[key]) for key in COLOURS}, names=names)
-    if len(files) != 1:
-        raise MismatchedBands(
-            _("A scene of several files needs red, green and blue bands; found %(keys)s.")
-            % {"keys": ", ".join(sorted(files))}
-        )
+    if len(files) > 1:
+        return BandSetReader(files, names=names, bands=bands)
+    if not files:
+        raise MismatchedBands(_("A scene needs at least one file."))
     key, path = next(iter(files.items()))
     name = names.get(key, path.name)
     format = sniff_file(path, name=name)

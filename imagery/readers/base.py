@@ -28,15 +28,21 @@ Bounds: TypeAlias = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class BandInfo:
-    """One band: its ``name`` (B04, red, band 1), its colour ``role`` (red, green, blue, grey, alpha or empty)."""
+    """One band: its ``name`` (B04, red, band 1), its colour ``role`` (red, green, blue, grey, alpha or empty).
+
+    ``common_name`` is STAC's (nir, swir16) where it is known, ``code`` the sensor's number of it (4, 8A).
+    """
 
     name: str
     role: str = ""
     description: str = ""
+    common_name: str = ""
+    code: str = ""
 
     def as_stac(self) -> dict[str, str]:
         """Return the band as an entry of STAC's ``bands``."""
-        return {"name": self.name} | ({"description": self.description} if self.description else {})
+        more = {"description": self.description, "eo:common_name": self.common_name}
+        return {"name": self.name} | {key: value for key, value in more.items() if value}
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Reader(ABC):
     claims a position has none.
     """
 
+    name: str = ""
+    """The file's name, for messages."""
     format: Format
     width: int
     height: int

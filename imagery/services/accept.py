@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from imagery.jobs import State
 from imagery.models import Asset, Collection, IngestJob, Scene
-from imagery.readers import open_scene
-from imagery.readers.bandset import COLOURS
+from imagery.readers import Size, open_scene
 from imagery.readers.formats import FACTS
+from imagery.rendering_recipe import BandRecipe, recipe_parse
 from imagery.services.properties import scene_fields
 from imagery.services.queue import job_enqueue
 from imagery.storage import AssetMissing, asset_path, file_copy_in, file_sha256, scene_files_remove
@@ -122,7 +122,7 @@ def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy
     draft = _Draft(job=job)
     try:
         fields = scene_fields(source.properties)
-        draft.checked = _checked(files, in_place=not copy)
+        draft.checked, size = _checked(files, recipe=recipe_parse(collection.rendering), in_place=not copy)
     except RsportalError as error:
         _end(job, State.FAILED, error.message)
         return draft
@@ -130,16 +130,14 @@ def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy
         reason = _("%(file)s cannot be read: %(reason)s.") % {"file": job.source_name, "reason": error.strerror}
         _end(job, State.FAILED, reason)
         return draft
-    shown = [item.facts for item in draft.checked if item.source.key in {"data", *COLOURS}]
-    best = max(shown, key=lambda facts: facts.pixels)
     draft.scene = Scene(
         id=uuid4(),
         collection=collection,
         title=(title or first.stem)[:_NAME_LENGTH],
         content_hash=_content_hash(draft.checked),
         created_by=user,
-        width=best.width,
-        height=best.height,
+        width=size[0],
+        height=size[1],
         **fields,
     )
     draft.scene.full_clean(exclude=["collection", "created_by"], validate_unique=False, validate_constraints=False)
@@ -253,13 +251,16 @@ def _end(job: IngestJob, state: str, reason: str) -> None:
     job.state, job.reason, job.finished_at = state, reason, timezone.now()
 
 
-def _checked(files: Sequence[SourceFile], *, in_place: bool) -> list[_Checked]:
+def _checked(files: Sequence[SourceFile], *, recipe: BandRecipe, in_place: bool) -> tuple[list[_Checked], Size]:
+    """Return the checked files and the size of the scene they make."""
     facts = [file_check(source.path, filename=source.filename, in_place=in_place) for source in files]
+    size = (facts[0].width, facts[0].height)
     if len(files) > 1:
         paths = {source.key: source.path for source in files}
-        with open_scene(paths, names={source.key: source.filename for source in files}):
-            pass  # Opening refuses bands that do not belong together.
-    return [_Checked(s, f, file_sha256(s.path)) for s, f in zip(files, facts, strict=True)]
+        names = {source.key: source.filename for source in files}
+        with open_scene(paths, names=names, bands=recipe.bands) as reader:
+            size = (reader.width, reader.height)  # Opening refuses bands that do not belong together.
+    return [_Checked(s, f, file_sha256(s.path)) for s, f in zip(files, facts, strict=True)], size
 
 
 def _content_hash(checked: Sequence[_Checked]) -> str:

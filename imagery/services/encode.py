@@ -30,6 +30,7 @@ from imagery.jobs import (
 )
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
+from imagery.rendering_recipe import recipe_parse
 from imagery.services.fill import encoders_lock_shared, scenes_fill
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.regions import Encoded, inputs_encode
@@ -160,6 +161,7 @@ class _Run:
             embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 else frozenset(),
             rule=TileRule.of(job.collection),
             gsd_m=job.scene.gsd,
+            recipe=recipe_parse(job.collection.rendering),
             language=job.created_by.language or None if job.created_by else None,
         )
 

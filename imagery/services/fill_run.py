@@ -211,7 +211,14 @@ class _Run:
             item_failed(item, error.message)
             return None
         names = {asset.key: asset.filename for asset in assets}
-        return Work(job=item, scene_id=item.scene_id, files=files, names=names, windows=list(windows))
+        return Work(
+            job=item,
+            scene_id=item.scene_id,
+            files=files,
+            names=names,
+            windows=list(windows),
+            stretch=item.scene.stretch,
+        )
 
     def _finish(self, items: Sequence[FillItem]) -> None:
         with transaction.atomic():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from imagery.encoders.base import ImageInput
-from imagery.readers import Reader, Size, Window, open_scene
-from imagery.rendering import Renderer
+from imagery.readers import Reader, Size, Window
+from imagery.rendering import Renderer, scene_drawn
+from imagery.rendering_recipe import BandRecipe
 from imagery.perceptual import perceptual_hash
 from imagery.storage import StoredFile, file_write
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
@@ -46,6 +47,9 @@ class Work:
     rule: TileRule = DEFAULT_RULE
     gsd_m: float | None = None
     """The sampling that the scene's sender named, for files that do not tell."""
+    recipe: BandRecipe | None = None
+    stretch: Mapping[str, Any] | None = None
+    """How the scene was drawn when it was added (a fill draws it alike); None: by ``recipe``, measured now."""
     language: str | None = None
     dropped: bool = field(default=False, compare=False)
     """Set by the consumer when nobody wants this job's results any more."""
@@ -104,15 +108,15 @@ MakeInput: TypeAlias = Callable[[Image.Image], ImageInput]
 def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None = None) -> Iterator[Event]:
     """Yield Opened (not for a fill), then Pixels for windows without a vector; Broken ends it early. Never raises."""
     try:
-        with open_scene(work.files, names=work.names) as reader:
-            renderer = Renderer(reader)
+        with scene_drawn(work.files, names=work.names, recipe=work.recipe, stretch=work.stretch) as renderer:
+            reader = renderer.reader
             overview = renderer.render(None, _overview_size(reader))
             if work.windows is None:
                 planned = tile_windows(reader.width, reader.height, rule=work.rule, gsd_m=reader.gsd_m or work.gsd_m)
                 windows: Sequence[TileWindow] = with_data(
                     planned, overview.mask, width=reader.width, height=reader.height
                 )
-                yield Opened(work=work, facts=_facts(work, reader, overview.array), windows=list(windows))
+                yield Opened(work=work, facts=_facts(work, renderer, overview.array), windows=list(windows))
             else:
                 windows = work.windows
                 _inside_require(windows, reader)
@@ -159,9 +163,10 @@ def _size_for_encoder(size: Size, image_size: int) -> Size:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _facts(work: Work, reader: Reader, rgb: object) -> SceneFacts:
+def _facts(work: Work, renderer: Renderer, rgb: object) -> SceneFacts:
     import numpy as np
 
+    reader = renderer.reader
     pixels = np.asarray(rgb, dtype=np.uint8)
     overview, thumbnail = overview_and_thumbnail(pixels)
     stored_overview = StoredPicture(
@@ -184,6 +189,7 @@ def _facts(work: Work, reader: Reader, rgb: object) -> SceneFacts:
         "bands": [band.as_stac() for band in reader.bands],
         "placeholder": placeholder(pixels),
         "perceptual_hash": perceptual_hash(pixels),
+        "stretch": renderer.kept,
     }
     if reader.gsd_m is not None:
         fields["gsd"] = round(reader.gsd_m, 6)

@@ -15,8 +15,8 @@ NOTE_PROPERTY: Final = "rsportal:georeference"
 _SENDERS_WORD: Final = ("gsd", "datetime")
 """Fields in which what the sender of the scene said goes before what its files say."""
 _SCENE_FIELDS: Final = (
-    "width", "height", "proj_code", "footprint", "west", "south", "east", "north", "bands", "placeholder", "gsd",
-    "datetime", "properties", "perceptual_hash", "updated_at",
+    "width", "height", "proj_code", "footprint", "west", "south", "east", "north", "bands", "placeholder", "stretch",
+    "gsd", "datetime", "properties", "perceptual_hash", "updated_at",
 )  # fmt: skip
 _ASSET_FIELDS: Final = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
 

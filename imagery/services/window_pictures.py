@@ -4,8 +4,8 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from imagery.models import Asset, Scene
-from imagery.readers import Window, open_scene
-from imagery.rendering import Renderer
+from imagery.readers import Window
+from imagery.rendering import scene_drawn
 from imagery.services.prepare import window_drawn
 from imagery.storage import asset_path
 from imagery.tiling import TileWindow
@@ -21,13 +21,13 @@ def window_picture(*, scene: Scene, window: Window, image_size: int) -> Image.Im
     assets = list(Asset.objects.filter(scene=scene, role=Asset.Role.DATA))
     files = {asset.key: asset_path(asset) for asset in assets}
     x, y, width, height = window
-    with open_scene(files, names={asset.key: asset.filename for asset in assets}) as reader:
+    names = {asset.key: asset.filename for asset in assets}
+    with scene_drawn(files, names=names, stretch=scene.stretch) as renderer:
+        reader = renderer.reader
         if x + width > reader.width or y + height > reader.height:
             raise InvalidInput(
                 _("The file now has %(width)d x %(height)d pixels, fewer than when it was added. Add it again.")
                 % {"width": reader.width, "height": reader.height},
                 code="file_changed",
             )
-        return window_drawn(
-            Renderer(reader), TileWindow(level=1, y=y, x=x, width=width, height=height), image_size, None
-        )
+        return window_drawn(renderer, TileWindow(level=1, y=y, x=x, width=width, height=height), image_size, None)

@@ -1,0 +1,172 @@
+"""From samples to colours: recipes, stretches, and that what is kept draws the same picture again."""
+
+import numpy as np
+import pytest
+
+from imagery.readers import MismatchedBands, open_scene
+from imagery.rendering import Renderer, scene_drawn
+from imagery.rendering_recipe import BandRecipe, Stretching, recipe_parse
+from rsportal.errors import InvalidInput
+from tests import images
+
+
+def geotiff(tmp_path, bands=4, **more):
+    return {"data": images.geotiff(tmp_path / "a.tif", images.deep_ramp(bands=bands), **more)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"bands": ["nir", "red", "green"]},
+        {"bands": ["4"], "gamma": 1.5},
+        {"stretch": "percentile", "low": 1.0, "high": 99.0, "joint": True},
+        {"stretch": "range", "range": [[0.0, 3000.0]]},
+        {"stretch": "range", "range": [[0.0, 3000.0], [1.0, 2.0], [-5.0, 5.0]]},
+        {"stretch": "none"},
+    ],
+)
+def test_recipes_are_stored_as_they_were_given(value):
+    assert recipe_parse(value).as_json() == value
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ([], ""),
+        ("auto", ""),
+        ({"colour": 1}, "colour"),
+        ({"bands": "red"}, "bands"),
+        ({"bands": ["red", "green"]}, "bands"),
+        ({"bands": ["red", "", "blue"]}, "bands"),
+        ({"bands": ["x" * 61]}, "bands"),
+        ({"stretch": "wide"}, "stretch"),
+        ({"low": -1}, "low"),
+        ({"low": "much"}, "low"),
+        ({"low": True}, "low"),
+        ({"low": 50, "high": 50}, "high"),
+        ({"high": 101}, "high"),
+        ({"high": float("nan")}, "high"),
+        ({"joint": "yes"}, "joint"),
+        ({"stretch": "range"}, "range"),
+        ({"stretch": "range", "range": [[5, 5]]}, "range"),
+        ({"stretch": "range", "range": [[0, 1], [0, 1]]}, "range"),
+        ({"stretch": "range", "range": [[0, float("inf")]]}, "range"),
+        ({"stretch": "range", "range": [0, 1]}, "range"),
+        ({"stretch": "range", "bands": ["red"], "range": [[0, 1]] * 3}, "range"),
+        ({"gamma": 0}, "gamma"),
+        ({"gamma": [1]}, "gamma"),
+    ],
+)
+def test_wrong_recipes_name_the_field(value, field):
+    with pytest.raises(InvalidInput) as error:
+        recipe_parse(value)
+    assert error.value.field == field and error.value.message
+
+
+def test_a_fixed_range_with_gamma_is_the_formula(tmp_path):
+    recipe = recipe_parse({"stretch": "range", "range": [[100, 2100]], "gamma": 2})
+    with scene_drawn(geotiff(tmp_path), recipe=recipe) as renderer:
+        samples = renderer.reader.read().array.astype(np.float64)
+        drawn = renderer.render().array
+    expected = np.clip((samples - 100) / 2000, 0, 1) ** 0.5 * 255
+    assert np.abs(drawn - np.moveaxis(expected, 0, -1)).max() <= 0.51
+
+
+def test_percentiles_are_those_of_the_scene(tmp_path):
+    recipe = recipe_parse({"stretch": "percentile", "low": 10, "high": 90})
+    with scene_drawn(geotiff(tmp_path), recipe=recipe) as renderer:
+        samples = renderer.reader.read().array
+        for band in range(3):
+            low, high = np.percentile(samples[band], [10, 90])
+            assert (renderer.kept["low"][band], renderer.kept["high"][band]) == (low, high)
+
+
+def test_joint_percentiles_keep_the_bands_apart(tmp_path):
+    """Of two flat bands, one twice as bright, each alone would be stretched to the same picture."""
+    array = images.deep_ramp(bands=3)
+    array[1] = array[0] * 2
+    files = {"data": images.geotiff(tmp_path / "a.tif", array)}
+    with scene_drawn(files, recipe=recipe_parse({"stretch": "percentile"})) as alone:
+        each = alone.render().array.astype(int)
+    with scene_drawn(files, recipe=recipe_parse({"stretch": "percentile", "joint": True})) as renderer:
+        joint = renderer.render().array.astype(int)
+        assert len(set(renderer.kept["low"])) == len(set(renderer.kept["high"])) == 1
+    assert np.abs(each[..., 0] - each[..., 1]).max() <= 1
+    assert (joint[..., 1] - joint[..., 0]).mean() > 20
+
+
+def test_no_stretch_shows_the_whole_range_of_the_type(tmp_path):
+    with scene_drawn(geotiff(tmp_path), recipe=BandRecipe(stretch=Stretching.NONE)) as renderer:
+        samples, drawn = renderer.reader.read().array, renderer.render().array
+    assert np.abs(drawn - np.moveaxis(samples, 0, -1) / 65535 * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("wanted", "positions"),
+    [
+        (("nir", "red", "green"), (3, 2, 1)),
+        (("B08", "B04", "B03"), (3, 2, 1)),
+        (("b8", "b4", "b3"), (3, 2, 1)),
+        (("4", "3", "2"), (3, 2, 1)),
+        (("nir",), (3, 3, 3)),
+        (("B08", "2", "blue"), (3, 1, 0)),
+    ],
+)
+def test_bands_by_name_common_name_and_number(tmp_path, wanted, positions):
+    files = geotiff(tmp_path, descriptions=("B02", "B03", "B04", "B08"))
+    with scene_drawn(files, recipe=BandRecipe(bands=wanted)) as renderer:
+        assert renderer.rgb == positions
+        assert renderer.kept["bands"] == [("B02", "B03", "B04", "B08")[position] for position in positions]
+
+
+def test_a_band_that_is_not_there_is_named(tmp_path):
+    with open_scene(geotiff(tmp_path)) as reader, pytest.raises(MismatchedBands, match=r"a\.tif has no band “swir16”"):
+        Renderer(reader, recipe=BandRecipe(bands=("swir16",)))
+
+
+def test_bands_of_the_same_name_are_kept_by_number(tmp_path):
+    files = geotiff(tmp_path, descriptions=("x", "x", "x", "y"))
+    with scene_drawn(files, recipe=BandRecipe(bands=("y", "3", "2"))) as renderer:
+        drawn, kept = renderer.render().array, renderer.kept
+    assert kept["bands"] == ["y", "3", "2"]
+    with scene_drawn(files, stretch=kept) as again:
+        assert np.array_equal(again.render().array, drawn)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"bands": ["4", "3", "2"]},
+        {"bands": ["4"], "gamma": 1.4},
+        {"stretch": "percentile", "low": 5, "high": 95, "joint": True, "gamma": 0.8},
+        {"stretch": "range", "range": [[0, 3000]]},
+    ],
+)
+@pytest.mark.parametrize("deep", [True, False])
+def test_what_is_kept_draws_the_same_picture_of_any_window(tmp_path, value, deep):
+    array = images.deep_ramp(bands=4)
+    files = {"data": images.geotiff(tmp_path / "a.tif", array if deep else (array // 16).astype(np.uint8))}
+    window = (3, 5, 20, 24)
+    with scene_drawn(files, recipe=recipe_parse(value)) as renderer:
+        whole, part, kept = renderer.render().array, renderer.render(window, (10, 12)).array, renderer.kept
+    with scene_drawn(files, stretch=kept) as again:
+        assert again.kept == kept
+        assert np.array_equal(again.render(window, (10, 12)).array, part)
+        assert np.array_equal(again.render().array, whole)
+
+
+def test_scenes_from_before_stretches_were_kept_are_drawn_as_then(tmp_path):
+    """Their vectors were made from each band between its 2nd and 98th percentile."""
+    with scene_drawn(geotiff(tmp_path), stretch={}) as renderer:
+        samples = renderer.reader.read().array
+        assert renderer.kept["low"] == [float(np.percentile(band, 2)) for band in samples]
+        assert renderer.kept["high"] == [float(np.percentile(band, 98)) for band in samples]
+
+
+def test_pictures_of_8_bits_stay_as_they_are_and_keep_nothing(tmp_path):
+    path = images.draw(tmp_path / "a.png")
+    with scene_drawn({"data": path}) as renderer:
+        assert renderer.kept == {}
+        assert np.array_equal(renderer.render().array, np.moveaxis(renderer.reader.read().array, 0, -1))

@@ -30,6 +30,12 @@ class NotAllowed(RsportalError):
     code = "not_allowed"
 
 
+class TooLarge(RsportalError):
+    """What was sent has more bytes than may be taken (HTTP 413)."""
+
+    code = "too_large"
+
+
 class Conflict(RsportalError):
     """The thing is not in a state that allows this (HTTP 409)."""
 

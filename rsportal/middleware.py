@@ -6,9 +6,15 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 
-from rsportal.errors import Conflict, NotAllowed, RsportalError, TooMany, Unavailable
+from rsportal.errors import Conflict, NotAllowed, RsportalError, TooLarge, TooMany, Unavailable
 
-_STATUS: dict[type[RsportalError], int] = {NotAllowed: 403, Conflict: 409, TooMany: 429, Unavailable: 503}
+_STATUS: dict[type[RsportalError], int] = {
+    NotAllowed: 403,
+    Conflict: 409,
+    TooLarge: 413,
+    TooMany: 429,
+    Unavailable: 503,
+}
 _PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"
     for feature in (

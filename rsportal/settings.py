@@ -208,7 +208,13 @@ FILE_UPLOAD_TEMP_DIR = None
 
 UPLOAD_MAX_BYTES = env.integer("RSPORTAL_UPLOAD_MAX_MB", 2048, minimum=1) * 1024 * 1024
 UPLOAD_MAX_PIXELS = env.integer("RSPORTAL_UPLOAD_MAX_MEGAPIXELS", 2000, minimum=1) * 1_000_000
+# Bytes that one person may have unfinished or sent within 24 hours; 0: no limit.
+UPLOAD_QUOTA_BYTES = env.integer("RSPORTAL_UPLOAD_QUOTA_MB", 51_200, minimum=0) * 1024 * 1024
+UPLOAD_EXPIRE_SECONDS = env.integer("RSPORTAL_UPLOAD_EXPIRE_HOURS", 72, minimum=1) * 3600
+UPLOAD_ZIP_MAX_BYTES = env.integer("RSPORTAL_UPLOAD_ZIP_MAX_MB", 8192, minimum=1) * 1024 * 1024  # Unpacked.
 INGEST_STALE_SECONDS = env.integer("RSPORTAL_INGEST_STALE_SECONDS", 60, minimum=2)  # A job this long silent is dead.
+# Drawn map tiles and squares of deep zoom that are kept on disk, in megabytes; 0: each is drawn anew.
+TILE_CACHE_MB = env.integer("RSPORTAL_TILE_CACHE_MB", 2048, minimum=0)
 PILLOW_MAX_PIXELS = 100_000_000  # Whole-image formats (PNG, JPEG, WebP) are decoded in memory.
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -325,6 +331,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "events", "description": "What you did with a result: opened, liked, disliked, downloaded."},
         {"name": "collections", "description": "Sets of scenes under one licence and one rule of who sees them."},
         {"name": "scenes", "description": "Acquisitions and pictures, and their files."},
+        {"name": "stac", "description": "Scenes and collections as STAC 1.1 documents."},
         {"name": "jobs", "description": "What happens to what was uploaded."},
         {"name": "me", "description": "Your account and what is kept about you."},
         {"name": "root", "description": "Where everything is."},

@@ -226,6 +226,13 @@ REMOTE_PRIVATE = env.flag("RSPORTAL_REMOTE_PRIVATE", False)  # Also inside the o
 REMOTE_TIMEOUT_SECONDS = env.integer("RSPORTAL_REMOTE_TIMEOUT", 30, minimum=1)
 REMOTE_TRIES = env.integer("RSPORTAL_REMOTE_TRIES", 5, minimum=1)
 
+# --- Archive folders and fixity --------------------------------------------------------------
+# Folders of the server in which (and below which) archive folders may be registered; none: nowhere.
+ARCHIVE_ROOTS = env.words("RSPORTAL_ARCHIVE_ROOTS")
+ARCHIVE_SETTLE_SECONDS = env.integer("RSPORTAL_ARCHIVE_SETTLE_SECONDS", 60, minimum=0)  # Younger files may still grow.
+VERIFY_DAYS = env.integer("RSPORTAL_VERIFY_DAYS", 90, minimum=0)  # Every original is read once in so long; 0: never.
+VERIFY_MB_PER_SECOND = env.integer("RSPORTAL_VERIFY_MB_PER_SECOND", 50, minimum=0)  # 0: as fast as the disk is.
+
 # --- Encoder --------------------------------------------------------------------------------
 HF_OFFLINE = env.flag("RSPORTAL_HF_OFFLINE", True)
 if HF_OFFLINE:

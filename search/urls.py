@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from search import views, views_concepts, views_examples, views_history, views_part
+from search import views, views_concepts, views_examples, views_history, views_part, views_place
 
 app_name = "search"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("events/", views.event, name="event"),
     path("examples/", views_examples.examples, name="examples"),
     path("examples/<uuid:image_id>.webp", views_examples.picture, name="example_picture"),
+    path("area/", views_place.area, name="area"),
     path("part/<uuid:scene_id>/", views_part.part, name="part"),
     path("history/", views_history.history, name="history"),
     path("history/export.json", views_history.history_export, name="history_export"),

@@ -172,7 +172,12 @@ def _answer_context(request: HttpRequest, form: SearchForm, shown: SearchPage) -
 def _frame_context(request: HttpRequest, form: SearchForm) -> dict[str, Any]:
     state = archive_state(Collection.objects.visible_to(request.user))
     groups = rail_groups(request.user, form, state=state)
-    context = {"rail": groups, "clear_bbox": form.without("bbox"), **_progress_context(request, state)}
+    context = {
+        "rail": groups,
+        "clear_bbox": form.without("bbox"),
+        "clear_intersects": form.without("intersects"),
+        **_progress_context(request, state),
+    }
     encoder = context["encoder"]
     context["examples"] = example_queries()
     context["example_chips"] = example_chips(user=request.user, form=form)

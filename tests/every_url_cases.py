@@ -158,6 +158,9 @@ CASES: dict[str, Make] = {
     "search:progress": page("search:progress"),
     "search:open": page("search:open", args=lambda h: [h.hit_token], writes=True),
     "search:event": page("search:event", get=False, post=event_data),
+    "search:area": page(
+        "search:area", get=False, post={"area": '{"type":"Point","coordinates":[1,2]}', "query": "q=harbour"}
+    ),
     "search:part": page(
         "search:part",
         args=lambda h: [h.scene_id],
@@ -192,9 +195,16 @@ CASES: dict[str, Make] = {
     "search:concept_picture": page("search:concept_picture", args=lambda h: [h.concept_id, h.picture_id]),
     # catalogue
     "imagery:scene": page("imagery:scene", args=scene_args),
+    "imagery:scene_stac": page("imagery:scene_stac", args=scene_args),
+    "imagery:collection_stac": page("imagery:collection_stac", args=slug_args),
+    "imagery:stac_catalog": page("imagery:stac_catalog"),
     "imagery:scene_delete": page("imagery:scene_delete", args=scene_args, post={}),
     "imagery:thumbnail": page("imagery:thumbnail", args=scene_args),
     "imagery:overview": page("imagery:overview", args=scene_args),
+    "imagery:map_tile": page("imagery:map_tile", args=lambda h: [h.scene_id, 0, 0, 0]),
+    "imagery:tilejson": page("imagery:tilejson", args=scene_args),
+    "imagery:deepzoom": page("imagery:deepzoom", args=lambda h: [h.scene_id, 0, 0, 0]),
+    "imagery:places": page("imagery:places", args=scene_args),
     "imagery:original": page("imagery:original", args=lambda h: [h.scene_id, "data"]),
     "imagery:upload": both(
         page("imagery:upload", query=lambda h: {"collection": h.slug}),
@@ -233,6 +243,12 @@ CASES: dict[str, Make] = {
         lambda h: [Ask(reverse("api:scene-list"), "POST", {"collection": h.slug, "file": ""}, writes=True)],
     ),
     "api:scene-detail": api("scene-detail", args=scene_args, patch={"title": "Taken"}, delete={}),
+    "api:scene-stac": api("scene-stac", args=scene_args),
+    "api:collection-stac": api("collection-stac", args=slug_args),
+    "api:stac": api("stac"),
+    "api:scene-map-tile": api("scene-map-tile", args=lambda h: [h.scene_id, 0, 0, 0]),
+    "api:scene-deepzoom": api("scene-deepzoom", args=lambda h: [h.scene_id, 0, 0, 0]),
+    "api:scene-tilejson": api("scene-tilejson", args=scene_args),
     "api:scene-asset": both(*(scene_asset(key) for key in ("data", "thumbnail", "overview"))),
     "api:job-list": both(api("job-list"), api("job-list", query=lambda h: {"batch": str(h.batch)})),
     "api:job-detail": api("job-detail", args=lambda h: [h.failed_id]),

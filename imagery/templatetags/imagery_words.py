@@ -4,6 +4,9 @@ from typing import Final
 
 from django import template
 
+from imagery.bbox import bbox_text as bbox_as_text
+from imagery.querysets import BBox
+
 register = template.Library()
 
 _FORMATS: Final = {
@@ -19,6 +22,12 @@ _FORMATS: Final = {
 def significant(value: float, digits: int = 3) -> str:
     """Return ``value`` rounded to ``digits`` significant digits without padding: 0.5, 10, 0.472, 12300."""
     return f"{float(f'{value:.{digits}g}'):.10g}"
+
+
+@register.filter
+def bbox_text(bbox: BBox) -> str:
+    """Return (west, south, east, north) as the filter ``bbox`` takes it."""
+    return bbox_as_text(bbox)
 
 
 @register.filter

@@ -3,6 +3,7 @@
 import { sendClick } from "./feedback.js";
 import "./compose.js";
 import "./grid-keys.js";
+import "./place.js";
 import "./rerank.js";
 
 const form = document.querySelector("[data-ask]");
@@ -37,7 +38,8 @@ form.addEventListener("submit", () => page.setAttribute("data-busy", ""));
 window.addEventListener("pageshow", () => page.removeAttribute("data-busy"));
 
 // On wide screens a ticked collection or a date applies at once when something was asked.
-rail.addEventListener("change", () => {
+rail.addEventListener("change", (event) => {
+  if (event.target.form !== form) return;
   const asked = form.elements.q.value.trim() || new FormData(form).has("like");
   if (WIDE.matches && asked) form.requestSubmit();
 });

@@ -78,7 +78,7 @@ class BandSetReader(Reader):
         return (red, green, blue)
 
     def _adopt(self, finest: GeoRasterReader) -> None:
-        self.format, self.width, self.height = finest.format, finest.width, finest.height
+        self.format, self.width, self.height, self.block = finest.format, finest.width, finest.height, finest.block
         self.crs, self.transform, self.note = finest.crs, finest.transform, finest.note
 
     def _member(self, position: int) -> GeoRasterReader:

@@ -89,6 +89,10 @@ class Reader(ABC):
     acquired: datetime | None = None
     display_ready: bool = False
     """Whether the bands of ``rgb`` are meant for the eye as they are (8 bit), so that no stretch is applied."""
+    block: Size | None = None
+    """(width, height) of the pieces a file stores its pixels in; None: it is decoded as a whole."""
+    mixable: bool = True
+    """Whether neighbouring colours may be averaged: not those of a palette, which stand for categories."""
 
     @abstractmethod
     def read(

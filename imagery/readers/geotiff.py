@@ -92,6 +92,9 @@ class GeoRasterReader(Reader):
         self._palette = _palette(self._dataset)
         self.rgb = (0, 0, 0) if self._palette is not None else rgb_positions(self.bands)
         self.display_ready = self.dtype == "uint8"
+        self.mixable = self._palette is None
+        rows, columns = self._dataset.block_shapes[0]
+        self.block = (columns, rows)
         self._flip_x, self._flip_y = False, False
         self._place()
 

@@ -11,7 +11,7 @@ from django.db.models import Case, F, FloatField, Max, Min, Q, Value, When
 from django.db.models.functions import Greatest, Least
 
 from imagery.models import Collection, Scene
-from imagery.querysets import BBox
+from imagery.querysets import BBox, SceneQuerySet
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
@@ -26,23 +26,33 @@ class CollectionExtent:
 
 
 def collection_extents(*, user: Viewer, collections: Iterable[Collection]) -> dict[int, CollectionExtent]:
-    """Return the extents of the ready scenes of each collection, by its primary key, in one query.
+    """Return the extents of the ready scenes of each collection, by its primary key, in one query."""
+    return scenes_extents(
+        Scene.objects.visible_to(user).ready().filter(collection__in=[item.pk for item in collections])
+    )
+
+
+def scenes_extents(scenes: SceneQuerySet) -> dict[int, CollectionExtent]:
+    """Return the extents of scenes by the primary key of their collection, in one query.
 
     The union is taken twice, on a circle cut at the antimeridian and on one cut at Greenwich; the narrower box is
     the answer, so that scenes on both sides of the antimeridian do not span the whole Earth.
     """
-    scenes = Scene.objects.visible_to(user).ready().filter(collection__in=[item.pk for item in collections])
     crossing, greenwich = Q(west__gt=F("east")), Q(west__lt=0, east__gte=0)
-    rows = scenes.values("collection_id").annotate(
-        w=Min(_case(crossing, -180.0, F("west"))),
-        e=Max(_case(crossing, 180.0, F("east"))),
-        # Longitudes from 0 to 360: a box over Greenwich is cut there and spans the circle.
-        w360=Min(_case(greenwich, 0.0, _east_of_greenwich("west"))),
-        e360=Max(_case(greenwich, 360.0, _east_of_greenwich("east"))),
-        s=Min("south"),
-        n=Max("north"),
-        first=Min(Least("datetime", "start_datetime")),  # PostgreSQL passes over nulls here.
-        last=Max(Greatest("datetime", "end_datetime")),
+    rows = (
+        scenes.order_by()
+        .values("collection_id")
+        .annotate(
+            w=Min(_case(crossing, -180.0, F("west"))),
+            e=Max(_case(crossing, 180.0, F("east"))),
+            # Longitudes from 0 to 360: a box over Greenwich is cut there and spans the circle.
+            w360=Min(_case(greenwich, 0.0, _east_of_greenwich("west"))),
+            e360=Max(_case(greenwich, 360.0, _east_of_greenwich("east"))),
+            s=Min("south"),
+            n=Max("north"),
+            first=Min(Least("datetime", "start_datetime")),  # PostgreSQL passes over nulls here.
+            last=Max(Greatest("datetime", "end_datetime")),
+        )
     )
     return {row["collection_id"]: _extent(row) for row in rows}
 

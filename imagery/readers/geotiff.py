@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -16,61 +13,20 @@ from numpy.typing import NDArray
 from imagery.geometry import apply
 from imagery.readers.bands import band_infos, rgb_positions
 from imagery.readers.base import ImageData, Reader, Size, Window
-from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
+from imagery.readers.errors import UnreadableImage
 from imagery.readers.formats import Format
+from imagery.readers.gdal import dataset_open, open_dataset, read_window, translated
 
 if TYPE_CHECKING:
     from affine import Affine
     from rasterio.io import DatasetReader
 
+__all__ = ["DRIVERS", "GeoRasterReader", "open_dataset", "read_window", "translated"]
+
 DRIVERS: Final = {Format.TIFF: "GTiff", Format.JPEG2000: "JP2OpenJPEG"}
 """GDAL is held to the driver of the sniffed format, so that no file can make it open another file or an address."""
 
 _MAX_BLOCK_BYTES: Final = 512 * 1024 * 1024
-_TRUNCATION_SIGNS: Final = ("read error", "truncat", "unexpected end", "got 0 bytes", "not enough", "cannot read")
-
-
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn every error of rasterio and GDAL inside the block into UnreadableImage; ``name`` is the file's.
-
-    An error of the system becomes FileUnavailable. A lack of memory is left alone: another try may have more.
-    """
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-
-    try:
-        yield
-    except (RasterioError, CPLE_BaseError, OSError) as error:
-        if system := unavailable(name, error):
-            raise system from error
-        cause = error.__cause__ or error
-        text = " ".join(str(cause).split()).rstrip(".") or type(error).__name__
-        if any(sign in text.lower() for sign in _TRUNCATION_SIGNS):
-            raise TruncatedImage(
-                _("%(file)s is damaged: the file ends too early or a block of pixels is missing (%(reason)s).")
-                % {"file": name, "reason": text}
-            ) from error
-        raise UnreadableImage(_("%(file)s cannot be read: %(reason)s.") % {"file": name, "reason": text}) from error
-
-
-@contextmanager
-def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
-    """Open a file read-only with one GDAL driver. Raises rasterio's errors (see :func:`translated`)."""
-    dataset = _open(path, driver)
-    try:
-        yield dataset
-    finally:
-        dataset.close()
-
-
-def _open(path: Path, driver: str) -> DatasetReader:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, driver=driver, sharing=False)
 
 
 class GeoRasterReader(Reader):
@@ -80,7 +36,7 @@ class GeoRasterReader(Reader):
         """Read the header only. Raises UnreadableImage."""
         self.path, self.format, self.name = path, format, name or path.name
         with translated(self.name):
-            self._dataset = _open(path, DRIVERS[format])
+            self._dataset = dataset_open(path, DRIVERS[format])
         self.width, self.height = self._dataset.width, self._dataset.height
         self.dtype = self._dataset.dtypes[0]
         try:
@@ -172,35 +128,6 @@ class GeoRasterReader(Reader):
 
     def close(self) -> None:
         self._dataset.close()
-
-
-def read_window(
-    dataset: Any, window: Window, out_size: Size, bands: tuple[int, ...]
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return (bands, h, w) and (h, w) valid mask of a window of a dataset or warped dataset, at ``out_size``.
-
-    Shrinking averages (from overviews where the file has them), growing is bilinear; palettes and categories are
-    never mixed. Not a number and infinite samples are masked. Raises rasterio's errors.
-    """
-    from rasterio.enums import ColorInterp, Resampling
-    from rasterio.windows import Window as RasterWindow
-
-    width, height = out_size
-    part = RasterWindow(*window)
-    shrinking = width < window[2] or height < window[3]
-    indexes = [position + 1 for position in bands]
-    unique = sorted(set(indexes))
-    method = Resampling.average if shrinking else Resampling.bilinear
-    if dataset.colorinterp[unique[0] - 1] is ColorInterp.palette:
-        method = Resampling.nearest
-    array = dataset.read(unique, window=part, out_shape=(len(unique), height, width), resampling=method)
-    # The masks of the bands that are read, not dataset_mask(): that reads every band where nodata is declared, and
-    # calls a pixel valid that has data only in bands nobody sees.
-    mask = (dataset.read_masks(unique, window=part, out_shape=array.shape) > 0).any(axis=0)
-    array = array[[unique.index(index) for index in indexes]]
-    if np.issubdtype(array.dtype, np.floating):
-        mask &= np.isfinite(array).all(axis=0)
-    return array, mask
 
 
 def _flipped(stored: Affine, reader: GeoRasterReader) -> Affine:

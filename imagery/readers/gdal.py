@@ -1,0 +1,131 @@
+"""GDAL through rasterio: opening one file by one driver, reading windows in bounded memory, errors in our words."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from django.utils.translation import gettext as _
+from numpy.typing import NDArray
+
+from imagery.readers.base import Size, Window
+from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+_CACHE_MB: Final = 128
+_STRIPE_BYTES: Final = 48 * 1024 * 1024
+"""So much of the source is read at once where it is shrunk; with its mask it fits into GDAL's cache of blocks."""
+_SENTINEL: Final = 1e30
+"""Samples this far from zero are no measurements: floats are often filled with the largest number there is."""
+_TRUNCATION_SIGNS: Final = ("read error", "truncat", "unexpected end", "got 0 bytes", "not enough", "cannot read")
+
+# GDAL would keep blocks in a twentieth of the machine's memory. Read when it opens its first file; what an operator
+# has set stays.
+os.environ.setdefault("GDAL_CACHEMAX", str(_CACHE_MB))
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn every error of rasterio and GDAL inside the block into UnreadableImage; ``name`` is the file's.
+
+    An error of the system becomes FileUnavailable. A lack of memory is left alone: another try may have more.
+    """
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        if system := unavailable(name, error):
+            raise system from error
+        cause = error.__cause__ or error
+        text = " ".join(str(cause).split()).rstrip(".") or type(error).__name__
+        if any(sign in text.lower() for sign in _TRUNCATION_SIGNS):
+            raise TruncatedImage(
+                _("%(file)s is damaged: the file ends too early or a block of pixels is missing (%(reason)s).")
+                % {"file": name, "reason": text}
+            ) from error
+        raise UnreadableImage(_("%(file)s cannot be read: %(reason)s.") % {"file": name, "reason": text}) from error
+
+
+@contextmanager
+def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
+    """Open a file read-only with one GDAL driver. Raises rasterio's errors (see :func:`translated`)."""
+    dataset = dataset_open(path, driver)
+    try:
+        yield dataset
+    finally:
+        dataset.close()
+
+
+def dataset_open(source: Any, driver: str) -> DatasetReader:
+    """Return a path, the text of a VRT or a seekable file as a dataset, opened with one GDAL driver."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(source, driver=driver, sharing=False)
+
+
+def read_window(
+    dataset: Any, window: Window, out_size: Size, bands: tuple[int, ...]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return (bands, h, w) and (h, w) valid mask of a window of a dataset or warped dataset, at ``out_size``.
+
+    Shrinking averages (from overviews where the file has them), growing is bilinear; palettes and categories are
+    never mixed. Not a number, infinite samples and fill values beyond 1e30 are masked. Memory is bounded whatever the
+    window: it is read in stripes of rows. Raises rasterio's errors.
+    """
+    width, height = out_size
+    unique = sorted({position + 1 for position in bands})
+    array = np.empty((len(unique), height, width), dtype=np.result_type(*(dataset.dtypes[i - 1] for i in unique)))
+    mask = np.empty((height, width), dtype=np.bool_)
+    rows = _stripe_rows(dataset, window, out_size, unique)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        part = (window[0], window[1] + window[3] * top / height, window[2], window[3] * (bottom - top) / height)
+        array[:, top:bottom], mask[top:bottom] = _read_part(dataset, part, (width, bottom - top), unique)
+    array = array[[unique.index(position + 1) for position in bands]]
+    if np.issubdtype(array.dtype, np.floating):
+        mask &= (np.abs(array) < _SENTINEL).all(axis=0)  # Not a number is not smaller either.
+    return array, mask
+
+
+def _read_part(
+    dataset: Any, part: tuple[float, float, float, float], size: Size, indexes: list[int]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    from rasterio.enums import ColorInterp, Resampling
+    from rasterio.windows import Window as RasterWindow
+
+    shrinking = size[0] < part[2] or size[1] < part[3]
+    method = Resampling.average if shrinking else Resampling.bilinear
+    if dataset.colorinterp[indexes[0] - 1] is ColorInterp.palette:
+        method = Resampling.nearest
+    shape = (len(indexes), size[1], size[0])
+    where = RasterWindow(*part)
+    array = dataset.read(indexes, window=where, out_shape=shape, resampling=method)
+    # The masks of the bands that are read, not dataset_mask(): that reads every band where nodata is declared, and
+    # calls a pixel valid that has data only in bands nobody sees.
+    return array, (dataset.read_masks(indexes, window=where, out_shape=shape) > 0).any(axis=0)
+
+
+def _stripe_rows(dataset: Any, window: Window, out_size: Size, indexes: list[int]) -> int:
+    """Return how many rows of the result to read at once: their source fits into :data:`_STRIPE_BYTES`.
+
+    GDAL reads one band after the other: where each would need the whole window, all its blocks would be unpacked
+    again for every band.
+    """
+    width, height = out_size
+    shrunk_by = min(window[2] / width, window[3] / height)
+    overview = max((each for each in dataset.overviews(indexes[0]) if each <= 1.01 * shrunk_by), default=1)
+    itemsize = np.dtype(dataset.dtypes[indexes[0] - 1]).itemsize
+    source = window[2] * window[3] * len(indexes) * itemsize / overview**2
+    return height if shrunk_by <= 1 else max(1, min(height, int(height * _STRIPE_BYTES / max(1.0, source))))

@@ -23,6 +23,7 @@ from rsportal.errors import InvalidInput, RsportalError
 
 _CHUNK_BYTES: Final = 1024 * 1024
 _FOLDER: Final = "scenes"
+_TILES_FOLDER: Final = "tiles"
 _PART_SUFFIX: Final = ".part"
 
 
@@ -79,6 +80,11 @@ def scene_folder(scene_id: UUID) -> str:
     return f"{_FOLDER}/{scene_id.hex[:2]}/{scene_id}"
 
 
+def tiles_folder(scene_id: UUID) -> str:
+    """Return the folder of a scene's drawn map tiles relative to the media folder (``imagery.tile_cache``)."""
+    return f"{_TILES_FOLDER}/{scene_id.hex[:2]}/{scene_id}"
+
+
 def file_copy_in(source: Path, *, scene_id: UUID, name: str, expected_sha256: str = "") -> StoredFile:
     """Copy a file into the scene's folder as ``name`` and return it.
 
@@ -114,6 +120,7 @@ def file_write(content: bytes, *, scene_id: UUID, name: str) -> StoredFile:
 def scene_files_remove(scene_id: UUID) -> None:
     """Delete what the portal keeps of a scene; archive files lie elsewhere and are not touched."""
     shutil.rmtree(media_root() / scene_folder(scene_id), ignore_errors=True)
+    shutil.rmtree(media_root() / tiles_folder(scene_id), ignore_errors=True)
 
 
 def _write_atomically(write: Callable[[BinaryIO], str], *, scene_id: UUID, name: str) -> StoredFile:

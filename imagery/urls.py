@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from imagery import views_collections, views_files, views_jobs, views_scenes, views_upload
+from imagery import views_collections, views_files, views_jobs, views_scenes, views_tiles, views_upload
 
 app_name = "imagery"
 urlpatterns = [
@@ -10,6 +10,10 @@ urlpatterns = [
     path("scenes/<uuid:scene_id>/delete/", views_scenes.scene_delete_confirm, name="scene_delete"),
     path("scenes/<uuid:scene_id>/thumbnail.webp", views_files.thumbnail, name="thumbnail"),
     path("scenes/<uuid:scene_id>/overview.webp", views_files.overview, name="overview"),
+    path("scenes/<uuid:scene_id>/tiles/<int:z>/<int:x>/<int:y>.webp", views_tiles.map_tile, name="map_tile"),
+    path("scenes/<uuid:scene_id>/tilejson.json", views_tiles.tile_description, name="tilejson"),
+    path("scenes/<uuid:scene_id>/deepzoom/<int:level>/<int:x>_<int:y>.webp", views_tiles.deepzoom, name="deepzoom"),
+    path("scenes/<uuid:scene_id>/places.json", views_tiles.places, name="places"),
     path("scenes/<uuid:scene_id>/files/<str:key>", views_files.original, name="original"),
     path("upload/", views_upload.upload, name="upload"),
     path("jobs/", views_jobs.jobs, name="jobs"),

@@ -73,6 +73,8 @@ def check_answer(method: str, path: str, response: Any) -> None:
     if response.status_code == 200 and "application/octet-stream" in promised["content"]:
         return
     assert media_type in promised["content"], f"{method} {path}: {media_type} is not in the schema"
+    if media_type.startswith("image/"):
+        return
     check_body(response, promised["content"][media_type]["schema"], media_type)
 
 

@@ -61,7 +61,8 @@ def pixels_at(reader: Reader, bounds: Bounds, size: Size) -> tuple[Floats, Float
     knots_x, knots_y = _knots(width), _knots(height)
     grid = exact(*np.meshgrid(knots_x, knots_y))
     centres_x, centres_y = np.arange(width) + 0.5, np.arange(height) + 0.5
-    middle_x, middle_y = (knots_x[:-1] + knots_x[1:]) / 2, (knots_y[:-1] + knots_y[1:]) / 2
+    middle_x: Floats = (knots_x[:-1] + knots_x[1:]) / 2
+    middle_y: Floats = (knots_y[:-1] + knots_y[1:]) / 2
     found = exact(*np.meshgrid(middle_x, middle_y))
     allowed = _ERROR_PIXELS * max(1.0, _scale(grid[0], grid[1], _STEP_PIXELS))
     for plane, truth in zip(grid, found, strict=True):

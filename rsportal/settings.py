@@ -306,7 +306,6 @@ REST_FRAMEWORK = {
         "upload": env.text("RSPORTAL_API_UPLOAD_RATE", "600/min"),
         "events": env.text("RSPORTAL_API_EVENT_RATE", "600/min"),
         "tiles": env.text("RSPORTAL_API_TILE_RATE", "6000/min"),
-        "tiles": env.text("RSPORTAL_API_TILE_RATE", "6000/min"),
     },
     "DEFAULT_VERSIONING_CLASS": None,
     "NUM_PROXIES": PROXY_COUNT,

@@ -10,8 +10,8 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform
 
-from imagery.maptiles import TILE_SIDE, lonlat_to_mercator, tile_bounds, zooms_of
-from imagery.readers import open_scene
+from imagery.maptiles import TILE_SIDE, BBox, lonlat_to_mercator, tile_bounds, zooms_of
+from imagery.readers import Reader, open_scene
 from imagery.rendering import Renderer
 from imagery.warping import mercator_picture
 from tests.images import geotiff
@@ -62,15 +62,19 @@ def _truth(path: Path, bounds: tuple[float, float, float, float]) -> tuple[np.nd
     return best[1].reshape(xx.shape), best[2].reshape(xx.shape)
 
 
+def bbox_of(reader: Reader) -> BBox:
+    """Return the bounding box of a scene that has a place."""
+    assert reader.footprint is not None
+    return reader.footprint.bbox
+
+
 @pytest.mark.parametrize("name", _GRIDS)
 def test_every_pixel_shows_the_place_it_should(tmp_path, name):
     crs, grid = _GRIDS[name]
     path = telling_raster(tmp_path / "raster.tif", crs, grid)
     with open_scene({"data": path}) as reader:
-        footprint = reader.footprint
-        assert footprint is not None
-        west, south, east, north = footprint.bbox
-        zoom = zooms_of(footprint.bbox, reader.gsd_m or 1.0).most
+        west, south, east, north = bbox_of(reader)
+        zoom = zooms_of(bbox_of(reader), reader.gsd_m or 1.0).most
         middle = (west + (east if west <= east else east + 360)) / 2
         renderer = Renderer(reader)
         seen = 0
@@ -115,7 +119,7 @@ def test_pixels_without_data_are_transparent_and_do_not_bleed(tmp_path):
     array[:, 40:60, 40:60] = 0
     path = geotiff(tmp_path / "hole.tif", array, nodata=0, transform=_GRIDS["utm north"][1])
     with open_scene({"data": path}) as reader:
-        west, south, east, north = reader.footprint.bbox
+        west, south, east, north = bbox_of(reader)
         picture = mercator_picture(
             Renderer(reader), tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 15)), _SIZE
         )
@@ -138,8 +142,13 @@ def test_a_large_raster_is_read_from_its_overviews(tmp_path, monkeypatch):
     with open_scene({"data": path}) as reader:
         asked = []
         read = reader.read
-        monkeypatch.setattr(reader, "read", lambda *args: asked.append(args) or read(*args))
-        west, south, east, north = reader.footprint.bbox
+
+        def watched(*args):
+            asked.append(args)
+            return read(*args)
+
+        monkeypatch.setattr(reader, "read", watched)
+        west, south, east, north = bbox_of(reader)
         bounds = tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 9))
         picture = mercator_picture(Renderer(reader), bounds, _SIZE)
     sizes = [args[1] for args in asked]

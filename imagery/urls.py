@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from imagery import views_collections, views_files, views_jobs, views_scenes, views_tiles, views_upload
+from imagery import views_collections, views_files, views_jobs, views_scenes, views_stac, views_tiles, views_upload
 
 app_name = "imagery"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("scenes/<uuid:scene_id>/deepzoom/<int:level>/<int:x>_<int:y>.webp", views_tiles.deepzoom, name="deepzoom"),
     path("scenes/<uuid:scene_id>/places.json", views_tiles.places, name="places"),
     path("scenes/<uuid:scene_id>/files/<str:key>", views_files.original, name="original"),
+    path("scenes/<uuid:scene_id>/stac.json", views_stac.item, name="scene_stac"),
+    path("collections/<slug:slug>/stac.json", views_stac.collection, name="collection_stac"),
+    path("stac.json", views_stac.catalog, name="stac_catalog"),
     path("upload/", views_upload.upload, name="upload"),
     path("jobs/", views_jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/row/", views_jobs.job_row, name="job_row"),

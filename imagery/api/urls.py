@@ -7,6 +7,7 @@ from imagery.api.assets import AssetView
 from imagery.api.collections import CollectionViewSet
 from imagery.api.jobs import JobViewSet
 from imagery.api.scenes import SceneViewSet
+from imagery.api.stac import StacCatalogView, StacCollectionView, StacItemView
 from imagery.api.tiles import DeepZoomView, MapTileView, TileJSONView
 
 router = SimpleRouter(use_regex_path=False)
@@ -17,6 +18,9 @@ router.register("jobs", JobViewSet, basename="job")
 urlpatterns = [
     *router.urls,
     path("scenes/<uuid:pk>/assets/<str:key>/", AssetView.as_view(), name="scene-asset"),
+    path("scenes/<uuid:pk>/stac", StacItemView.as_view(), name="scene-stac"),
+    path("collections/<slug:slug>/stac", StacCollectionView.as_view(), name="collection-stac"),
+    path("stac", StacCatalogView.as_view(), name="stac"),
     path("scenes/<uuid:pk>/tiles/<int:z>/<int:x>/<int:y>.webp", MapTileView.as_view(), name="scene-map-tile"),
     path("scenes/<uuid:pk>/tilejson.json", TileJSONView.as_view(), name="scene-tilejson"),
     path("scenes/<uuid:pk>/deepzoom/<int:level>/<int:x>_<int:y>.webp", DeepZoomView.as_view(), name="scene-deepzoom"),

@@ -7,6 +7,7 @@ whatever is drawn of it later shows what the encoder saw.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from imagery.readers.bands import band_position, band_positions
 from imagery.rendering_recipe import BandRecipe, Stretching
 
 _SAMPLE_SIDE_PIXELS: Final = 1024
+_FOUND_PERCENTILES: Final = (1.0, 99.0)
+"""Of each band by itself: their distance is mostly the blue light that the air scatters."""
+_FOUND_MEDIAN: Final = 1 / 3
+"""The brightness to which the found gamma brings the middle sample (0 to 1), as in the photographs encoders know."""
+_FOUND_GAMMAS: Final = (1.0, 2.0)
 _MIDDLE_GREY: Final = 128
 _LEGACY: Final = BandRecipe(stretch=Stretching.PERCENTILE)
 """How scenes were stretched before the stretch was kept with them."""
@@ -44,6 +50,10 @@ def stretch_of(data: ImageData, recipe: BandRecipe) -> Stretch:
     if recipe.stretch == Stretching.NONE:
         low, high = _type_range(data.array.dtype)
         return Stretch((low,) * len(data.array), (high,) * len(data.array), gamma)
+    if recipe.stretch == Stretching.AUTO:
+        pairs = [_between(band[data.mask], *_FOUND_PERCENTILES) for band in data.array]
+        gamma = recipe.gamma or _found_gamma(data, pairs)
+        return Stretch(tuple(low for low, _high in pairs), tuple(high for _low, high in pairs), gamma)
     pairs = [_between(band[data.mask], recipe.low, recipe.high) for band in data.array]
     if recipe.joint:
         pairs = [_between(data.array[:, data.mask], recipe.low, recipe.high)] * len(pairs)
@@ -57,6 +67,20 @@ def _between(samples: NDArray[Any], low: float, high: float) -> tuple[float, flo
     if top <= bottom:  # Nearly constant: a few different samples must still be seen.
         bottom, top = samples.min(), samples.max()
     return float(bottom), float(top)
+
+
+def _found_gamma(data: ImageData, pairs: Sequence[tuple[float, float]]) -> float:
+    """Return the gamma (1 to 2) that brings the median of what is above black to a third of the brightness."""
+    shares = [
+        (band[data.mask].astype(np.float32) - low) / (high - low)
+        for band, (low, high) in zip(data.array, pairs, strict=True)
+        if high > low
+    ]
+    bright = np.concatenate(shares) if shares else np.empty(0, dtype=np.float32)
+    bright = bright[bright > 0]
+    median = min(float(np.median(bright)), 1.0) if bright.size else _FOUND_MEDIAN
+    least, most = _FOUND_GAMMAS
+    return round(min(max(math.log(median) / math.log(_FOUND_MEDIAN), least), most), 3)
 
 
 def _type_range(dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -117,24 +141,32 @@ class Renderer:
     def stretch(self) -> Stretch | None:
         """The scene's stretch, measured on first use; None for 8-bit pictures that are shown as they are."""
         if not self._measured:
-            size = fit_within((self.reader.width, self.reader.height), _SAMPLE_SIDE_PIXELS)
-            data = None if self._as_it_is else self.reader.read(out_size=size, bands=self.rgb)
-            self._measure(data)
+            self._measure(None if self._as_it_is else self.reader.read(out_size=self._sample_size, bands=self.rgb))
         return self._stretch
 
     @property
+    def _sample_size(self) -> Size:
+        return fit_within((self.reader.width, self.reader.height), _SAMPLE_SIDE_PIXELS)
+
+    @property
     def _as_it_is(self) -> bool:
+        """Whether the samples are colours already: 8 bits that no recipe changes, or those of a palette."""
         plain = self.recipe.stretch in {Stretching.AUTO, Stretching.NONE} and self.recipe.gamma is None
-        return self.reader.display_ready and plain
+        return self.reader.display_ready and (plain or not self.reader.mixable)
 
     def _measure(self, data: ImageData | None) -> None:
-        self._stretch = None if data is None else stretch_of(data, self.recipe)
+        if data is not None:
+            step = math.ceil(max(data.mask.shape) / _SAMPLE_SIDE_PIXELS)
+            thin = ImageData(array=data.array[:, ::step, ::step], mask=data.mask[::step, ::step])
+            self._stretch = stretch_of(thin, self.recipe)
         self._measured = True
 
     def render(self, window: Window | None = None, out_size: Size | None = None) -> ImageData:
         """Return ``window`` (None: the whole scene) as (h, w, 3) uint8 at ``out_size``. Raises UnreadableImage."""
-        stretch = self.stretch
         data = self.reader.read(window, out_size, self.rgb)
+        if window is None and not self._measured and max(data.mask.shape) >= max(self._sample_size):
+            self._measure(None if self._as_it_is else data)  # The whole scene is read once, not twice.
+        stretch = self.stretch
         rgb: NDArray[Any] = np.moveaxis(data.array, 0, -1) if stretch is None else stretched(data, stretch)
         rgb = np.where(data.mask[..., None], rgb, 0).astype(np.uint8) if not data.mask.all() else rgb
         return ImageData(array=np.ascontiguousarray(rgb), mask=data.mask, bounds=data.bounds, crs=data.crs)

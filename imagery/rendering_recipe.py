@@ -40,8 +40,8 @@ class BandRecipe:
     """``bands``: none (found), one (shown grey) or three names or numbers, shown as red, green and blue.
 
     ``low`` and ``high`` are percentiles; ``joint`` measures them over the bands together, which keeps their colours
-    apart as the sensor saw them. ``range`` is one (low, high) for all bands or one each. ``gamma`` None: 1, or what
-    the automatic stretch finds; above 1 brightens.
+    apart as the sensor saw them. ``range`` is one (low, high) for all bands or one each. ``gamma`` above 1 brightens;
+    None: 1, or what the automatic stretch finds.
     """
 
     bands: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.enums import ColorInterp
 
 from imagery.readers import MismatchedBands, open_scene
 from imagery.rendering import Renderer, scene_drawn
@@ -170,3 +172,37 @@ def test_pictures_of_8_bits_stay_as_they_are_and_keep_nothing(tmp_path):
     with scene_drawn({"data": path}) as renderer:
         assert renderer.kept == {}
         assert np.array_equal(renderer.render().array, np.moveaxis(renderer.reader.read().array, 0, -1))
+
+
+def test_the_found_stretch_is_as_bright_as_a_photograph(tmp_path):
+    """A dark scene with a few very bright pixels, as satellites see it: half of it lies in a tenth of the range."""
+    samples = np.random.default_rng(1).lognormal(6, 0.6, size=(3, 300, 300)).astype(np.uint16)
+    with scene_drawn({"data": images.geotiff(tmp_path / "a.tif", samples)}) as renderer:
+        drawn, kept = renderer.render().array, renderer.kept
+    assert kept["low"] == pytest.approx(np.percentile(samples, 1, axis=(1, 2)), abs=2)
+    assert kept["high"] == pytest.approx(np.percentile(samples, 99, axis=(1, 2)), rel=0.02)
+    assert 1 < kept["gamma"] < 2
+    assert abs(np.median(drawn[drawn > 0]) - 85) <= 3
+    assert ((drawn == 0) | (drawn == 255)).mean() < 0.03
+
+
+def test_the_found_gamma_never_darkens_and_has_an_end(tmp_path):
+    bright = (60_000 - np.random.default_rng(1).lognormal(6, 0.6, size=(3, 90, 90))).astype(np.uint16)
+    dark = np.random.default_rng(1).lognormal(2, 2, size=(3, 90, 90)).astype(np.float32)
+    flat = np.full((3, 90, 90), 700, dtype=np.uint16)
+    gammas = []
+    for number, array in enumerate((bright, dark, flat)):
+        with scene_drawn({"data": images.geotiff(tmp_path / f"{number}.tif", array)}) as renderer:
+            gammas.append(renderer.kept["gamma"])
+    assert gammas == [1, 2, 1]
+
+
+def test_the_colours_of_a_palette_are_never_stretched(tmp_path):
+    classes = (np.arange(48 * 64).reshape(1, 48, 64) % 3).astype(np.uint8)
+    path = images.geotiff(tmp_path / "a.tif", classes, colours=[ColorInterp.palette])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {0: (10, 20, 30, 255), 1: (200, 100, 0, 255), 2: (0, 0, 90, 255)})
+    recipe = recipe_parse({"stretch": "percentile", "gamma": 2})
+    with scene_drawn({"data": path}, recipe=recipe) as renderer:
+        assert tuple(renderer.render().array[0, 1]) == (200, 100, 0)
+        assert renderer.kept == {}

@@ -33,6 +33,12 @@ class AssetMissing(RsportalError):
     code = "missing"
 
 
+class AssetChanged(AssetMissing):
+    """The file is there, but its bytes are not those of the scene: the original is as good as missing."""
+
+    code = "changed"
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A managed file: ``path`` relative to the media folder, size in bytes, SHA-256 in hexadecimal."""
@@ -48,7 +54,18 @@ def media_root() -> Path:
 
 
 def asset_path(asset: Asset) -> Path:
-    """Return where an asset's file lies. Raises AssetMissing if it is not there or lies elsewhere."""
+    """Return where an asset's file lies. Raises AssetMissing if it is not there or lies elsewhere, AssetChanged if a
+    check found other bytes in it than the scene was made of."""
+    if asset.fixity == Asset.Fixity.CHANGED:
+        raise AssetChanged(
+            _("The file %(file)s was changed since this scene was made of it; restore it, or add it again as it is now.")
+            % {"file": asset.filename}
+        )
+    return asset_place(asset)
+
+
+def asset_place(asset: Asset) -> Path:
+    """Return where an asset's file lies, whatever a check said of its bytes. Raises AssetMissing."""
     path = media_root() / asset.path if asset.managed else Path(asset.path)
     if asset.managed and not path.resolve().is_relative_to(media_root().resolve()):
         raise _missing(asset)

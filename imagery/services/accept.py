@@ -190,7 +190,7 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
             Scene.objects.filter(pk__in=[scene.pk for scene in again]).update(
                 status=Scene.Status.PENDING, updated_at=timezone.now()
             )
-            Asset.objects.bulk_update(found_again, ["path", "managed"])
+            Asset.objects.bulk_update(found_again, ["path", "managed", "fixity", "verified_at"])
             Asset.objects.bulk_create([asset for draft in new for asset in draft.assets])
             jobs = IngestJob.objects.bulk_create([draft.job for draft in drafts])
             if waiting := [job.pk for job in jobs if job.state == State.QUEUED]:
@@ -219,6 +219,7 @@ def _asset_moved(asset: Asset, scene: Scene, item: _Checked, *, copy: bool) -> A
     """Return the asset, not saved, as the file that came with the same bytes."""
     fresh = _asset(scene, item, copy=copy)
     asset.path, asset.managed = fresh.path, fresh.managed
+    asset.fixity, asset.verified_at = Asset.Fixity.GOOD, timezone.now()
     return asset
 
 

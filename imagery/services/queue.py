@@ -16,6 +16,7 @@ _FILL: Final = "imagery.tasks.fill"
 _MEANS: Final = "imagery.tasks.encoder_means"
 _INDEXES: Final = "imagery.tasks.vector_indexes"
 _SKETCH: Final = "imagery.tasks.fit_sketch"
+_SCAN: Final = "imagery.tasks_archive.scan"
 
 
 def job_enqueue(job_id: UUID) -> None:
@@ -47,6 +48,13 @@ def sketch_enqueue(encoder_id: int) -> None:
     from django_q.tasks import async_task
 
     async_task(_SKETCH, encoder_id, cluster=ENCODE_CLUSTER)
+
+
+def archive_scan_enqueue(folder_id: int, *, accept_missing: bool = False) -> None:
+    """Have a worker scan an archive folder, once the transaction commits; of two tasks at once, one finds it taken."""
+    from django_q.tasks import async_task
+
+    async_task(_SCAN, folder_id, accept_missing, save=False)
 
 
 def _task_ensure(task: str, *arguments: str) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
+from imagery.services.accept import Source, SourceFile
 from imagery.tiling import tile_windows
 from imagery.validation import FileFacts, file_check
 from rsportal.errors import InvalidInput, RsportalError
@@ -64,6 +65,12 @@ def source_plan(source: SceneFiles) -> Plan:
         height=best.height,
         tiles=len(tile_windows(best.width, best.height)),
     )
+
+
+def source_of(found: SceneFiles) -> Source:
+    """Return the files of a scene as they are taken in, under its name if they are several."""
+    files = [SourceFile(path=path, filename=path.name, key=key) for key, path in found.files.items()]
+    return Source(files=files, title=found.name if found.is_band_set else "")
 
 
 def _in_folder(folder: Path, recursive: bool) -> Iterable[Path]:

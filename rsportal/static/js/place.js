@@ -120,6 +120,7 @@ function draw(L, land) {
   const place = (event) => map.mouseEventToLatLng(event);
   container.addEventListener("pointerdown", (event) => {
     if (state.tool !== "box" || event.button || event.target.closest(".leaflet-control")) return;
+    event.preventDefault(); // Else text is marked on the way.
     container.setPointerCapture(event.pointerId);
     from = { at: place(event), client: [event.clientX, event.clientY], before: { ...state } };
   });
@@ -219,7 +220,10 @@ function draw(L, land) {
     if (!state.box) state.given = form.elements.intersects.value;
     hits.clearLayers();
     const found = [...document.querySelectorAll("[data-bbox]")].map((hit) => boxOf(L, hit.dataset.bbox));
-    for (const box of found) L.rectangle(box, { ...line, weight: 1, dashArray: "3 3", fillOpacity: 0.05 }).addTo(hits);
+    for (const box of found.filter(Boolean)) {
+      L.rectangle(box, { ...line, weight: 1 }).addTo(hits);
+      L.circleMarker(box.getCenter(), { ...line, radius: 4, weight: 1 }).addTo(hits); // Most are too small to be seen.
+    }
     paint();
     const shown = drawn.getLayers().length ? drawn.getLayers() : hits.getLayers();
     const around = L.featureGroup(shown).getBounds();

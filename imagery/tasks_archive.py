@@ -1,7 +1,7 @@
-"""What the queue calls for archives: scans of folders. Each works for a while and queues what is left."""
+"""What the queue calls for archives. Each task works for a while and queues what is left."""
 
-from imagery.services import archive_folders, archive_scan
-from imagery.services.queue import archive_scan_enqueue
+from imagery.services import archive_folders, archive_scan, fixity
+from imagery.services.queue import archive_scan_enqueue, verify_enqueue
 from rsportal.errors import Conflict
 
 
@@ -21,3 +21,17 @@ def scan(folder_id: int, accept_missing: bool = False) -> str:
 def scans_due() -> list[int]:
     """Queue the scans whose time has come (every ten minutes)."""
     return archive_folders.archive_scans_due()
+
+
+def verify_nightly() -> int:
+    """Begin the night's share of the check that originals are unchanged; return its number of files."""
+    share = fixity.nightly_share()
+    return verify_some(share) if share else 0
+
+
+def verify_some(left: int) -> int:
+    """Check up to ``left`` originals, for a while; queue the rest. Return how many were checked."""
+    report = fixity.originals_verify(most=left, seconds=archive_scan.SLICE_SECONDS, pace=fixity.pace_of_settings())
+    if report.over and left > report.read:
+        verify_enqueue(left - report.read)
+    return report.read

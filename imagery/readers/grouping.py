@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from imagery.readers.bands import COLOURS, band_position
+from imagery.readers.bandset import set_bands
 from imagery.readers.formats import FACTS, format_of_extension
 
 # name, separator, B, number (with 8A) or QA, and the resolution that level-2A products add (B04_10m).
-_BAND_NAME: Final = re.compile(r"^(?P<stem>.*?)[_\-. ]?B(?P<band>\d{1,2}A?|QA)(?:_(?P<metres>10|20|60)m)?$", re.I)
-_OLD_LANDSAT: Final = re.compile(r"^(LT0?[45]|LE0?7)", re.IGNORECASE)
-_SENTINEL2: Final = {"red": "04", "green": "03", "blue": "02"}
-_LANDSAT8: Final = {"red": "4", "green": "3", "blue": "2"}
-_LANDSAT_4_TO_7: Final = {"red": "3", "green": "2", "blue": "1"}
+_BAND_NAME: Final = re.compile(r"^(?P<stem>.*?)[_\-. ]?(?P<band>B(?:\d{1,2}A?|QA))(?:_(?P<metres>10|20|60)m)?$", re.I)
+# What products carry beside their bands: masks, classes, temperatures. Sentinel-2 level 2A; Landsat collection 2.
+_BESIDE: Final = re.compile(
+    r"^(?P<stem>.*?)_(?P<band>TCI|AOT|WVP|SCL|(?:SR_|ST_)?QA(?:_PIXEL|_RADSAT|_AEROSOL)?|SR_ATMOS_OPACITY|SR_CLOUD_QA"
+    r"|ST_(?:B10|B6|ATRAN|CDIST|DRAD|EMIS|EMSD|TRAD|URAD))(?:_(?P<metres>10|20|60)m)?$",
+    re.I,
+)
+_LEVEL_2: Final = re.compile(r"_(SR|ST)$", re.I)
+_RESOLUTION_FOLDER: Final = re.compile(r"^R(10|20|60)m$", re.I)
 
 
 @dataclass(frozen=True)
@@ -29,40 +35,96 @@ class SceneFiles:
     @property
     def is_band_set(self) -> bool:
         """Whether the scene is made of band files."""
-        return "red" in self.files
+        return "data" not in self.files
 
 
-def group_band_files(paths: Iterable[Path]) -> list[SceneFiles]:
-    """Return the scenes that ``paths`` hold, in their order; band files without a full red, green, blue stand alone.
+@dataclass
+class _Product:
+    stem: str
+    bands: dict[str, list[tuple[int, Path]]] = field(default_factory=lambda: defaultdict(list))
+    beside: list[tuple[str, Path]] = field(default_factory=list)
 
-    Only names are looked at. A product's files at several resolutions (level 2A) make one scene of its 10 m files.
+    def files(self, wanted: Sequence[str]) -> dict[str, Path] | None:
+        """Return the files by asset key, the finest of each band under its name; None if they show nothing."""
+        finest: dict[str, Path] = {}
+        others: dict[str, Path] = {}
+        for band, paths in self.bands.items():
+            (_metres, finest[band]), *coarser = sorted(paths)
+            others |= {f"{band}_{metres}m": path for metres, path in coarser if metres}
+        names = {band: path.name for band, path in finest.items()}
+        bands = set_bands(names)
+        colours = [band_position(bands, colour) for colour in COLOURS]
+        if None in colours and (not wanted or None in [band_position(bands, name) for name in wanted]):
+            return None
+        keys = list(names)
+        found: dict[str, Path] = {}
+        if None not in colours:
+            by_colour = {keys[at]: colour for at, colour in zip(colours, COLOURS, strict=True) if at is not None}
+            found = {colour: finest.pop(band) for band, colour in by_colour.items()}
+        found |= dict(sorted(finest.items())) | dict(sorted(others.items()))
+        for key, path in self.beside:
+            found.setdefault(key, path)
+        return found
+
+
+def group_band_files(paths: Iterable[Path], *, wanted: Sequence[str] = ()) -> list[SceneFiles]:
+    """Return the scenes that ``paths`` hold, in their order. Only names are looked at.
+
+    Band files are a scene when they hold red, green and blue, or all bands ``wanted`` (a collection's recipe), whose
+    names may then also end file names (``S1_vv.tif``); others stand alone. A product's files at several resolutions
+    (level 2A) make one scene: the finest of each band under its name, the others with their resolution
+    (``B04_20m``).
     """
     ordered = list(dict.fromkeys(paths))
-    groups: dict[tuple[Path, str, str, str], dict[str, Path]] = defaultdict(dict)
+    products: dict[tuple[Path, str, str], _Product] = {}
+    beside: list[tuple[tuple[Path, str, str], str, Path]] = []
     for path in ordered:
-        match = _BAND_NAME.match(path.stem)
         format = format_of_extension(path.name)
-        if match and format is not None and not FACTS[format].whole_image:
-            key = (path.parent, match["stem"], path.suffix.lower(), match["metres"] or "")
-            groups[key].setdefault(match["band"].upper(), path)
-    scenes: dict[Path, SceneFiles] = {}
-    for (_folder, stem, _suffix, _metres), bands in groups.items():
-        colours = _colours(stem, bands)
-        if colours is None:
+        if format is None or FACTS[format].whole_image:
             continue
-        files = {colour: bands[number] for colour, number in colours.items()}
-        files |= {f"B{number}": path for number, path in sorted(bands.items()) if number not in colours.values()}
-        name = stem.rstrip("_-. ") or next(iter(files.values())).parent.name
-        scene = SceneFiles(files=files, name=name)
-        scenes |= dict.fromkeys(files.values(), scene)
-    found: list[SceneFiles] = []
+        if match := _BESIDE.match(path.stem):
+            beside.append((_key(path, match["stem"]), _with_metres(match), path))
+        elif match := _BAND_NAME.match(path.stem) or _ending(path.stem, wanted):
+            stem, metres = match["stem"], match.groupdict().get("metres")
+            key = _key(path, stem)
+            product = products.setdefault(key, _Product(key[1]))
+            product.bands[_band(match["band"])].append((int(metres or 0), path))
+    for key, name, path in beside:
+        if key in products:
+            products[key].beside.append((name, path))
+    scenes: dict[Path, SceneFiles] = {}
+    for product in products.values():
+        files = product.files(wanted)
+        if files is not None:
+            first = next(iter(files.values()))
+            scene = SceneFiles(files=files, name=product.stem.rstrip("_-. ") or _folder(first).name)
+            scenes |= dict.fromkeys(files.values(), scene)
+    found: dict[Path, SceneFiles] = {}
     for path in ordered:
         scene = scenes.get(path) or SceneFiles(files={"data": path}, name=path.stem)
-        if scene not in found[-1:] and (not scene.is_band_set or scene not in found):
-            found.append(scene)
-    return found
+        found.setdefault(next(iter(scene.files.values())), scene)
+    return list(found.values())
 
 
-def _colours(stem: str, bands: dict[str, Path]) -> dict[str, str] | None:
-    choices = [_SENTINEL2, _LANDSAT_4_TO_7 if _OLD_LANDSAT.match(stem) else _LANDSAT8]
-    return next((choice for choice in choices if all(number in bands for number in choice.values())), None)
+def _key(path: Path, stem: str) -> tuple[Path, str, str]:
+    """Return what files of one product have in common: folder, name without band, extension."""
+    return (_folder(path), _LEVEL_2.sub("", stem), path.suffix.lower())
+
+
+def _folder(path: Path) -> Path:
+    """Return the folder of a file, or the one above of a level-2A product's R10m, R20m and R60m."""
+    return path.parent.parent if _RESOLUTION_FOLDER.match(path.parent.name) else path.parent
+
+
+def _band(name: str) -> str:
+    return name.upper() if _BAND_NAME.match(name) else name
+
+
+def _ending(stem: str, wanted: Sequence[str]) -> re.Match[str] | None:
+    """Match a file name that ends in the name of a wanted band."""
+    names = "|".join(re.escape(name) for name in wanted if not name.isdigit())
+    return re.match(rf"^(?P<stem>.*?)[_\-. ](?P<band>{names})$", stem, re.IGNORECASE) if names else None
+
+
+def _with_metres(match: re.Match[str]) -> str:
+    return match["band"].upper() + (f"_{match['metres']}m" if match["metres"] else "")

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from imagery.schedules_archive import archive_schedules_ensure
 from rsportal.queue_settings import ENCODE_CLUSTER
 from rsportal.schedules import schedule_ensure
 
@@ -16,6 +17,7 @@ INDEXES_NAME: Final = "indexes over vectors"
 
 def schedules_ensure(**_kwargs: Any) -> None:
     """Take up the jobs of dead workers every minute; look after means and indexes every hour."""
+    archive_schedules_ensure()
     schedule_ensure(name=REQUEUE_NAME, task="imagery.tasks.requeue_stale", schedule_type="I", minutes=_REQUEUE_MINUTES)
     schedule_ensure(
         name=MEANS_NAME,

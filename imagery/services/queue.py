@@ -17,6 +17,7 @@ _MEANS: Final = "imagery.tasks.encoder_means"
 _INDEXES: Final = "imagery.tasks.vector_indexes"
 _SKETCH: Final = "imagery.tasks.fit_sketch"
 _SCAN: Final = "imagery.tasks_archive.scan"
+_VERIFY: Final = "imagery.tasks_archive.verify_some"
 
 
 def job_enqueue(job_id: UUID) -> None:
@@ -55,6 +56,13 @@ def archive_scan_enqueue(folder_id: int, *, accept_missing: bool = False) -> Non
     from django_q.tasks import async_task
 
     async_task(_SCAN, folder_id, accept_missing, save=False)
+
+
+def verify_enqueue(files: int) -> None:
+    """Have a worker go on with the night's check of originals."""
+    from django_q.tasks import async_task
+
+    async_task(_VERIFY, files, save=False)
 
 
 def _task_ensure(task: str, *arguments: str) -> None:

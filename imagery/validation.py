@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from imagery.readers import Format, Reader, open_scene
 from imagery.readers.errors import TruncatedImage, UnreadableImage
 from imagery.readers.formats import FACTS, HEAD_BYTES, accepted_extensions, describe_unknown, format_of_extension, sniff
+from imagery.readers.sidecars import TEXT_MAX_BYTES, TEXTS
 from rsportal.errors import InvalidInput
 
 MIN_SIDE_PIXELS: Final = 8
@@ -55,6 +56,20 @@ def file_check(path: Path, *, filename: str = "", in_place: bool = False) -> Fil
     except InvalidInput as error:
         error.field = error.field or "file"
         raise
+
+
+def sidecar_check(path: Path, *, key: str, filename: str, format: Format) -> FileFacts:
+    """Return the facts of a file beside an image of a ``format`` (its own size, no pixels), or raise InvalidInput."""
+    name = Path(filename or path.name).name
+    size = _size_of(path, name, in_place=False)
+    if key in TEXTS and size > TEXT_MAX_BYTES:
+        raise InvalidInput(
+            _("%(file)s is too large: it has %(found)s, the limit is %(limit)s.")
+            % {"file": name, "found": filesizeformat(size), "limit": filesizeformat(TEXT_MAX_BYTES)},
+            code="too_large",
+            field="file",
+        )
+    return FileFacts(format=format, size=size, width=0, height=0)
 
 
 def _checked(path: Path, name: str, in_place: bool) -> FileFacts:

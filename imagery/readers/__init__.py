@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window, fit_within
 from imagery.readers.errors import FileUnavailable, MismatchedBands, TruncatedImage, UnreadableImage, unavailable
 from imagery.readers.formats import FACTS, HEAD_BYTES, Format, describe_unknown, sniff
+from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
 
 __all__ = [
     "BandInfo",
@@ -61,11 +62,15 @@ def open_scene(
     from imagery.readers.raster import RasterReader
 
     names = names or {}
-    if len(files) > 1:
-        return BandSetReader(files, names=names, bands=bands)
-    if not files:
+    images = {key: path for key, path in files.items() if key not in SIDECAR_KEYS}
+    if len(images) > 1:
+        return BandSetReader(images, names=names, bands=bands)
+    if not images:
         raise MismatchedBands(_("A scene needs at least one file."))
-    key, path = next(iter(files.items()))
+    key, path = next(iter(images.items()))
     name = names.get(key, path.name)
     format = sniff_file(path, name=name)
-    return (RasterReader if FACTS[format].whole_image else GeoRasterReader)(path, format, name=name)
+    beside = {key: path for key, path in files.items() if key in SIDECAR_KEYS} or None
+    if FACTS[format].whole_image:
+        return RasterReader(path, format, name=name, sidecars=sidecars_of(path) if beside is None else beside)
+    return GeoRasterReader(path, format, name=name, sidecars=beside)

@@ -93,6 +93,11 @@ class BandSetReader(Reader):
                 )
             reader = GeoRasterReader(self._files[key], format, name=self._names[key])
             self._members[position] = self._stack.enter_context(reader)
+            if reader.warped:
+                raise MismatchedBands(
+                    _("%(file)s is placed by control points only; rewrite the bands of this scene on one grid.")
+                    % {"file": self._names[key]}
+                )
         return self._members[position]
 
     def _source(self, position: int) -> Any:

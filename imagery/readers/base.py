@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from imagery.geometry import Footprint, apply, footprint_of_grid, gsd_of_grid, window_transform
@@ -17,6 +18,8 @@ from imagery.readers.formats import Format
 if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
+
+    from imagery.readers.georeference import Placement
 
 Window: TypeAlias = tuple[int, int, int, int]
 """(x, y, width, height) in pixels of the full resolution, y downwards."""
@@ -94,6 +97,28 @@ class Reader(ABC):
     mixable: bool = True
     """Whether neighbouring colours may be averaged: not those of a palette, which stand for categories."""
 
+    def place(self, placement: Placement) -> tuple[bool, bool]:
+        """Set crs, transform and note by what the file says of its place; return whether to (mirror it, turn it up).
+
+        A place that is incomplete, or that cannot be told with certainty, counts as none; ``note`` then says why.
+        Pixels of grids stored south-up or mirrored are to be shown the other way round.
+        """
+        crs, stored = placement.crs, placement.transform
+        self.crs, self.transform, self.note = None, None, placement.note
+        if crs is None and stored is not None:
+            self.note = self.note or gettext_noop("It has a grid but no coordinate reference system.")
+        elif crs is not None and (stored is None or stored.determinant == 0):
+            self.note = self.note or gettext_noop("It names a coordinate reference system but no grid.")
+        elif crs is not None and stored is not None:
+            flips = stored.is_rectilinear and stored.a < 0, stored.is_rectilinear and stored.e > 0
+            self.crs, self.transform = crs, _flipped(stored, self.width, self.height, flips)
+            if self.footprint is not None:
+                self.note = ""
+                return flips
+            self.crs, self.transform = None, None
+            self.note = gettext_noop("Its coordinates cannot be placed on Earth with certainty.")
+        return False, False
+
     @abstractmethod
     def read(
         self, window: Window | None = None, out_size: Size | None = None, bands: tuple[int, ...] | None = None
@@ -155,3 +180,12 @@ class Reader(ABC):
         left, top = apply(grid, 0, 0)
         right, bottom = apply(grid, window[2], window[3])
         return (min(left, right), min(bottom, top), max(left, right), max(bottom, top))
+
+
+def _flipped(stored: Affine, width: int, height: int, flips: tuple[bool, bool]) -> Affine:
+    """Return the transform of the grid as presented (north-up, east to the right)."""
+    from affine import Affine
+
+    c, f = apply(stored, width if flips[0] else 0, height if flips[1] else 0)
+    sign_x, sign_y = (-1 if flips[0] else 1), (-1 if flips[1] else 1)
+    return Affine(stored.a * sign_x, stored.b * sign_y, c, stored.d * sign_x, stored.e * sign_y, f)

@@ -19,6 +19,8 @@ from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
+    from imagery.readers.location import Location
+
 _CACHE_MB: Final = 128
 _STRIPE_BYTES: Final = 48 * 1024 * 1024
 """So much of the source is read at once where it is shrunk; with its mask it fits into GDAL's cache of blocks."""
@@ -63,6 +65,15 @@ def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
         yield dataset
     finally:
         dataset.close()
+
+
+@contextmanager
+def opened(location: Location, driver: str, *, name: str) -> Iterator[DatasetReader]:
+    """Open a file, here or at an address, read-only with one GDAL driver. Raises rasterio's errors and those of
+    ``imagery.stac``.
+    """
+    with dataset_open(location, driver) as dataset:
+        yield dataset
 
 
 def dataset_open(source: Any, driver: str) -> DatasetReader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,15 +12,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
-from imagery.geometry import apply
+from imagery.geometry import Footprint
 from imagery.readers.bands import band_infos, rgb_positions
 from imagery.readers.base import ImageData, Reader, Size, Window
+from imagery.readers.control import Control, control_of
 from imagery.readers.errors import UnreadableImage
 from imagery.readers.formats import Format
-from imagery.readers.gdal import dataset_open, open_dataset, read_window, translated
+from imagery.readers.gdal import open_dataset, opened, read_window, translated
+from imagery.readers.georeference import Placement, placement_beside
+from imagery.readers.location import Location
+from imagery.readers.sidecars import sidecars_of
+from imagery.readers.warped import ControlUnusable, WarpedGrid
 
 if TYPE_CHECKING:
     from affine import Affine
+    from rasterio.crs import CRS
     from rasterio.io import DatasetReader
 
 __all__ = ["DRIVERS", "GeoRasterReader", "open_dataset", "read_window", "translated"]
@@ -26,33 +34,47 @@ __all__ = ["DRIVERS", "GeoRasterReader", "open_dataset", "read_window", "transla
 DRIVERS: Final = {Format.TIFF: "GTiff", Format.JPEG2000: "JP2OpenJPEG"}
 """GDAL is held to the driver of the sniffed format, so that no file can make it open another file or an address."""
 
+_CONTROL_NOTES: Final = {
+    "few": gettext_noop("It has too few ground control points, or all lie on one line."),
+    "system": gettext_noop("Its ground control points name no coordinate reference system."),
+    "disagree": gettext_noop("Its ground control points or RPCs do not make a usable grid."),
+}
+"""Why a raster has no place in spite of its control (English, to be stored)."""
 _MAX_BLOCK_BYTES: Final = 512 * 1024 * 1024
 
 
 class GeoRasterReader(Reader):
     """A raster with or without georeference. Grids stored south-up or mirrored are presented north-up."""
 
-    def __init__(self, path: Path, format: Format, *, name: str = "") -> None:
-        """Read the header only. Raises UnreadableImage."""
+    def __init__(
+        self, path: Location, format: Format, *, name: str = "", sidecars: Mapping[str, Path] | None = None
+    ) -> None:
+        """Read the header only. Raises UnreadableImage.
+
+        ``sidecars`` are files beside it by asset key; without, those that lie beside a local file are found.
+        """
         self.path, self.format, self.name = path, format, name or path.name
-        with translated(self.name):
-            self._dataset = dataset_open(path, DRIVERS[format])
-        self.width, self.height = self._dataset.width, self._dataset.height
-        self.dtype = self._dataset.dtypes[0]
+        self._stack = ExitStack()
+        self._warped: WarpedGrid | None = None
         try:
+            with translated(self.name):
+                self._dataset = self._stack.enter_context(opened(path, DRIVERS[format], name=self.name))
+            self.width, self.height = self._dataset.width, self._dataset.height
+            self.dtype = self._dataset.dtypes[0]
             self._refuse_what_cannot_be_shown()
-        except UnreadableImage:
-            self._dataset.close()
+            self.bands = band_infos(self._dataset)
+            self._palette = _palette(self._dataset)
+            self.rgb = (0, 0, 0) if self._palette is not None else rgb_positions(self.bands)
+            self.display_ready = self._palette is not None or (self.dtype == "uint8" and not _few_bits(self._dataset))
+            self.mixable = self._palette is None
+            rows, columns = self._dataset.block_shapes[0]
+            self.block = (columns, rows)
+            if sidecars is None:
+                sidecars = sidecars_of(path) if isinstance(path, Path) else {}
+            self._flip_x, self._flip_y = self._place(sidecars)
+        except BaseException:
+            self._stack.close()
             raise
-        self.bands = band_infos(self._dataset)
-        self._palette = _palette(self._dataset)
-        self.rgb = (0, 0, 0) if self._palette is not None else rgb_positions(self.bands)
-        self.display_ready = self.dtype == "uint8"
-        self.mixable = self._palette is None
-        rows, columns = self._dataset.block_shapes[0]
-        self.block = (columns, rows)
-        self._flip_x, self._flip_y = False, False
-        self._place()
 
     def _refuse_what_cannot_be_shown(self) -> None:
         from rasterio.enums import Interleaving
@@ -76,24 +98,53 @@ class GeoRasterReader(Reader):
                 % {"file": self.name, "found": block // 1024**2, "limit": _MAX_BLOCK_BYTES // 1024**2}
             )
 
-    def _place(self) -> None:
-        """Set crs, transform and note (English, to be stored); a position that is incomplete counts as none."""
-        dataset = self._dataset
-        stored: Affine = dataset.transform
-        if dataset.crs is None and dataset.gcps[0]:
-            self.note = gettext_noop("Its ground control points are not applied.")
-        elif dataset.crs is None and not stored.is_identity:
-            self.note = gettext_noop("It has a grid but no coordinate reference system.")
-        elif dataset.crs is not None and (stored.is_identity or stored.determinant == 0):
-            self.note = gettext_noop("It names a coordinate reference system but no grid.")
-        elif dataset.crs is not None:
-            self._flip_x = stored.is_rectilinear and stored.a < 0
-            self._flip_y = stored.is_rectilinear and stored.e > 0
-            self.crs, self.transform = dataset.crs, _flipped(stored, self)
-            if self.footprint is None:
-                self.crs, self.transform = None, None
-                self._flip_x, self._flip_y = False, False
-                self.note = gettext_noop("Its coordinates cannot be placed on Earth with certainty.")
+    def _place(self, sidecars: Mapping[str, Path]) -> tuple[bool, bool]:
+        """Find its place: its own grid, else that of the files beside it, else control points, else RPCs."""
+        own = None if self._dataset.transform.is_identity else self._dataset.transform
+        beside = Placement() if self._dataset.crs is not None and own is not None else placement_beside(sidecars)
+        crs, transform = self._dataset.crs or beside.crs, own or beside.transform
+        if crs is None or transform is None:
+            control, grid, problem = self._control()
+            if grid is not None:
+                crs, transform = grid
+            elif control is not None and self._warp(control):
+                return False, False
+            elif control is not None or problem:
+                self.note = _CONTROL_NOTES[problem or "disagree"]
+                return False, False
+        return self.place(Placement(crs=crs, transform=transform, note=beside.note))
+
+    def _control(self) -> tuple[Control | None, tuple[CRS, Affine] | None, str]:
+        """Return what :func:`control_of` does; control that GDAL cannot use disagrees: it is no reason to refuse."""
+        try:
+            with translated(self.name):
+                return control_of(self._dataset)
+        except UnreadableImage:
+            return None, None, "disagree"
+
+    def _warp(self, control: Control) -> bool:
+        """Present the raster on the grid that ``control`` makes; return whether that is possible."""
+        self._stack.callback(control.close)
+        try:
+            with translated(self.name):
+                warped = WarpedGrid(self._dataset, control)
+                if warped.footprint is None:
+                    return False
+        except (ControlUnusable, UnreadableImage):
+            return False
+        self._warped = warped
+        self.crs, self.transform = warped.crs, warped.transform
+        self.width, self.height = warped.width, warped.height
+        return True
+
+    @property
+    def warped(self) -> bool:
+        """Whether pixels are brought to another grid while they are read (control points, RPCs)."""
+        return self._warped is not None
+
+    @property
+    def footprint(self) -> Footprint | None:
+        return super().footprint if self._warped is None else self._warped.footprint
 
     @property
     def flips(self) -> tuple[bool, bool]:
@@ -109,10 +160,12 @@ class GeoRasterReader(Reader):
         self, window: Window | None = None, out_size: Size | None = None, bands: tuple[int, ...] | None = None
     ) -> ImageData:
         window = window or self.whole
+        size, chosen = out_size or window[2:], bands or self.rgb
         with translated(self.name):
-            array, mask = read_window(
-                self._dataset, self._stored_window(window), out_size or window[2:], bands or self.rgb
-            )
+            if self._warped is not None:
+                array, mask = self._warped.read(window, size, chosen)
+            else:
+                array, mask = read_window(self._dataset, self._stored_window(window), size, chosen)
         if self._palette is not None and bands is None:
             array, mask = self._palette[:3, array[0]], mask & (self._palette[3, array[0]] > 0)
         if self._flip_x or self._flip_y:
@@ -127,26 +180,22 @@ class GeoRasterReader(Reader):
         return (x, y, width, height)
 
     def close(self) -> None:
-        self._dataset.close()
+        self._stack.close()
 
 
-def _flipped(stored: Affine, reader: GeoRasterReader) -> Affine:
-    """Return the transform of the grid as presented (north-up, east to the right)."""
-    from affine import Affine
-
-    flip_x, flip_y = reader.flips
-    c, f = apply(stored, reader.width if flip_x else 0, reader.height if flip_y else 0)
-    sign_x, sign_y = (-1 if flip_x else 1), (-1 if flip_y else 1)
-    return Affine(stored.a * sign_x, stored.b * sign_y, c, stored.d * sign_x, stored.e * sign_y, f)
+def _few_bits(dataset: DatasetReader) -> bool:
+    """Return whether 8-bit samples use fewer bits (masks of 0 and 1): shown as they are, they would be black."""
+    return 0 < int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 0)) < 8
 
 
 def _palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
-    """Return the colour table of a palette raster as (4, 256) RGBA, or None."""
+    """Return the colour table of a palette raster as (4, 256) or (4, 65536) RGBA, or None."""
     from rasterio.enums import ColorInterp
 
-    if dataset.colorinterp[0] is not ColorInterp.palette or dataset.dtypes[0] != "uint8":
+    if dataset.colorinterp[0] is not ColorInterp.palette or dataset.dtypes[0] not in {"uint8", "uint16"}:
         return None
-    table = np.zeros((4, 256), dtype=np.uint8)
+    table = np.zeros((4, 256 if dataset.dtypes[0] == "uint8" else 65536), dtype=np.uint8)
     for value, colour in dataset.colormap(1).items():
-        table[:, value] = colour
+        if 0 <= value < table.shape[1]:
+            table[:, value] = colour
     return table

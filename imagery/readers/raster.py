@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import ExifTags, Image
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
 from imagery.readers.errors import FileUnavailable, UnreadableImage, unavailable
 from imagery.readers.formats import Format
+from imagery.readers.georeference import placement_beside
 
 # Pillow's own guard (it refuses twice this) stands behind our check of the header.
 Image.MAX_IMAGE_PIXELS = settings.PILLOW_MAX_PIXELS
@@ -40,10 +42,15 @@ _SWAPPING: Final = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8)
 
 
 class RasterReader(Reader):
-    """A picture without georeference. EXIF orientation is applied; palettes and CMYK become RGB; alpha is the mask."""
+    """A picture, placed by the files beside it if any. Palettes and CMYK become RGB; alpha is the mask.
 
-    def __init__(self, path: Path, format: Format, *, name: str = "") -> None:
-        """Read the header only. Raises UnreadableImage."""
+    EXIF orientation is applied to pictures without a place: a world file speaks of the pixels as they are stored.
+    """
+
+    def __init__(
+        self, path: Path, format: Format, *, name: str = "", sidecars: Mapping[str, Path] | None = None
+    ) -> None:
+        """Read the header and the sidecars only. Raises UnreadableImage."""
         self.path, self.format, self.name = path, format, name or path.name
         self._pixels: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
         try:
@@ -54,8 +61,11 @@ class RasterReader(Reader):
             raise _bomb(self.name, error) from error
         except _ERRORS as error:
             raise unreadable(self.name, error) from error
-        self._turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
-        self.width, self.height = (size[1], size[0]) if self._turn in _SWAPPING else size
+        self.width, self.height = size
+        self._flips = self.place(placement_beside(sidecars)) if sidecars else (False, False)
+        self._turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1)) if self.transform is None else None
+        if self._turn in _SWAPPING:
+            self.width, self.height = size[1], size[0]
         self._deep = format is Format.PNG and png_bit_depth(path) == 16
         grey = self._mode in {"L", "LA", "1", "I", "I;16", "I;16B", "F"}
         self.bands = _GREY if grey else _RGB
@@ -79,7 +89,8 @@ class RasterReader(Reader):
         array = array[list(chosen)]
         if out_size is not None and out_size != (array.shape[2], array.shape[1]):
             array, mask = resample(array, mask, out_size)
-        return ImageData(array=array, mask=mask)
+        bounds = self.bounds_of((x, y, width, height))
+        return ImageData(array=array, mask=mask, bounds=bounds, crs=self.proj_code or None)
 
     def close(self) -> None:
         self._pixels = None
@@ -91,8 +102,11 @@ class RasterReader(Reader):
 
     def _decode(self, draft: Size | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return (bands, h, w) and its mask; with ``draft`` of any size of at least that."""
-        if self._deep:
-            return _decode_deep(self.path, self.name)
+        array, mask = _decode_deep(self.path, self.name) if self._deep else self._decode_bytes(draft)
+        step_x, step_y = (-1 if flip else 1 for flip in self._flips)
+        return array[:, ::step_y, ::step_x], mask[::step_y, ::step_x]
+
+    def _decode_bytes(self, draft: Size | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         try:
             with Image.open(self.path, formats=[_PILLOW_NAMES[self.format]]) as image:
                 if draft is not None:
@@ -174,7 +188,7 @@ def _planes(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def _decode_deep(path: Path, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return a 16-bit PNG at its full depth (Pillow would cut colour to 8 bits, which turns 12-bit data black)."""
-    from imagery.readers.geotiff import open_dataset, translated
+    from imagery.readers.gdal import open_dataset, translated
 
     with translated(name), open_dataset(path, "PNG") as dataset:
         colours = 3 if dataset.count >= 3 else 1

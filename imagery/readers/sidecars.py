@@ -31,7 +31,7 @@ def sidecars_of(path: Path) -> dict[str, Path]:
             for spelled in (name, _upper(path.name, name)):
                 beside = path.with_name(spelled)
                 try:
-                    there = beside != path and beside.is_file()
+                    there = beside != path and beside.is_file() and beside.stat().st_size > 0
                 except OSError:
                     continue
                 if there:
@@ -59,6 +59,11 @@ def sidecar_name(key: str, image: str) -> str:
         if its_key == key:
             return name
     raise ValueError(f"{key} is not the key of a sidecar")
+
+
+def sidecar_media_type(key: str) -> str:
+    """Return the media type of a sidecar."""
+    return {PAM: "application/xml", MASK: "image/tiff", OVERVIEWS: "image/tiff"}.get(key, "text/plain")
 
 
 def _names(image: str) -> list[tuple[str, str]]:

@@ -18,11 +18,13 @@ from imagery.jobs import State
 from imagery.models import Asset, Collection, IngestJob, Scene
 from imagery.readers import Size, open_scene
 from imagery.readers.formats import FACTS
+from imagery.readers.location import Location, RemoteFile
+from imagery.readers.sidecars import PLACING, SIDECAR_KEYS, sidecar_media_type, sidecar_name
 from imagery.rendering_recipe import BandRecipe, recipe_parse
 from imagery.services.properties import scene_fields
 from imagery.services.queue import job_enqueue
 from imagery.storage import AssetMissing, asset_path, file_copy_in, file_sha256, scene_files_remove
-from imagery.validation import FileFacts, file_check
+from imagery.validation import FileFacts, file_check, sidecar_check
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput, NotAllowed, RsportalError
 
@@ -36,12 +38,18 @@ _TOGETHER: Final = 32
 class SourceFile:
     """A file to take in: where it lies, the name it came under, its asset key.
 
-    Several files make one scene from bands: ``red``, ``green``, ``blue``, and further ones by their own name.
+    ``path`` may be an address that is read by ranges. ``href`` is where a file of another archive is, also when it was
+    copied from there; ``bands`` what that archive says of its bands (STAC).
+
+    Several files make one scene from bands: ``red``, ``green``, ``blue``, and further ones by their own name. Keys of
+    :data:`imagery.readers.sidecars.SIDECAR_KEYS` are files beside an image, such as its world file.
     """
 
-    path: Path
+    path: Location
     filename: str
     key: str = "data"
+    href: str = ""
+    bands: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
+    """A file that passed the checks; ``sha256`` is empty where it is only read by ranges."""
+
     source: SourceFile
     facts: FileFacts
     sha256: str
@@ -65,7 +75,7 @@ class _Draft:
     """A source on its way in: its job and, when it passed the checks, its scene."""
 
     job: IngestJob
-    checked: list[_Checked] = field(default_factory=list)
+    checked: list[Checked] = field(default_factory=list)
     scene: Scene | None = None
     assets: list[Asset] = field(default_factory=list)
 
@@ -122,7 +132,7 @@ def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy
     draft = _Draft(job=job)
     try:
         fields = scene_fields(source.properties)
-        draft.checked, size = _checked(files, recipe=recipe_parse(collection.rendering), in_place=not copy)
+        draft.checked, size = files_check(files, recipe=recipe_parse(collection.rendering), in_place=not copy)
     except RsportalError as error:
         _end(job, State.FAILED, error.message)
         return draft
@@ -134,7 +144,7 @@ def _draft(source: Source, collection: Collection, user: User, batch: UUID, copy
         id=uuid4(),
         collection=collection,
         title=(title or first.stem)[:_NAME_LENGTH],
-        content_hash=_content_hash(draft.checked),
+        content_hash=content_hash_of(draft.checked),
         created_by=user,
         width=size[0],
         height=size[1],
@@ -177,7 +187,7 @@ def _store(drafts: Sequence[_Draft], collection: Collection, *, copy: bool) -> l
                     _end(draft.job, State.DUPLICATE, "")
                 continue
             try:
-                draft.assets = [_asset(draft.scene, item, copy=copy) for item in draft.checked]
+                draft.assets = [asset_of(draft.scene, item, copy=copy) for item in draft.checked]
             except (InvalidInput, OSError) as error:
                 scene_files_remove(draft.scene.pk)
                 draft.scene = None
@@ -215,9 +225,9 @@ def _missing_files(scenes: Sequence[Scene]) -> dict[tuple[UUID, str], Asset]:
     return lost
 
 
-def _asset_moved(asset: Asset, scene: Scene, item: _Checked, *, copy: bool) -> Asset:
+def _asset_moved(asset: Asset, scene: Scene, item: Checked, *, copy: bool) -> Asset:
     """Return the asset, not saved, as the file that came with the same bytes."""
-    fresh = _asset(scene, item, copy=copy)
+    fresh = asset_of(scene, item, copy=copy)
     asset.path, asset.managed = fresh.path, fresh.managed
     asset.fixity, asset.verified_at = Asset.Fixity.GOOD, timezone.now()
     return asset
@@ -252,40 +262,63 @@ def _end(job: IngestJob, state: str, reason: str) -> None:
     job.state, job.reason, job.finished_at = state, reason, timezone.now()
 
 
-def _checked(files: Sequence[SourceFile], *, recipe: BandRecipe, in_place: bool) -> tuple[list[_Checked], Size]:
+def files_check(files: Sequence[SourceFile], *, recipe: BandRecipe, in_place: bool) -> tuple[list[Checked], Size]:
     """Return the checked files and the size of the scene they make."""
-    facts = [file_check(source.path, filename=source.filename, in_place=in_place) for source in files]
+    images = [source for source in files if source.key not in SIDECAR_KEYS]
+    facts = [file_check(source.path, filename=source.filename, in_place=in_place) for source in images]
     size = (facts[0].width, facts[0].height)
     if len(files) > 1:
         paths = {source.key: source.path for source in files}
         names = {source.key: source.filename for source in files}
         with open_scene(paths, names=names, bands=recipe.bands) as reader:
             size = (reader.width, reader.height)  # Opening refuses bands that do not belong together.
-    return [_Checked(s, f, file_sha256(s.path)) for s, f in zip(files, facts, strict=True)], size
+    checked = [Checked(s, f, _sha256(s.path)) for s, f in zip(images, facts, strict=True)]
+    beside = [source for source in files if source.key in SIDECAR_KEYS]
+    found = [sidecar_check(s.path, key=s.key, filename=s.filename, format=facts[0].format) for s in beside]
+    return checked + [Checked(s, f, _sha256(s.path)) for s, f in zip(beside, found, strict=True)], size
 
 
-def _content_hash(checked: Sequence[_Checked]) -> str:
-    """Return the checksum that tells known bytes: the file's own, or one over the keys and checksums of all bands."""
-    if len(checked) == 1:
-        return checked[0].sha256
-    lines = sorted(f"{item.source.key}:{item.sha256}\n" for item in checked)
+def _sha256(location: Location) -> str:
+    return "" if isinstance(location, RemoteFile) else file_sha256(location)
+
+
+def content_hash_of(checked: Sequence[Checked]) -> str:
+    """Return the checksum that tells known bytes: the file's own, or one over the keys and checksums of all bands.
+
+    A file that says where an image lies counts, too: elsewhere, the same picture is another scene. What GIS programs
+    write beside an image (statistics, overviews) does not.
+    """
+    telling = [item for item in checked if item.source.key not in SIDECAR_KEYS or item.source.key in PLACING]
+    if len(telling) == 1:
+        return telling[0].sha256
+    lines = sorted(f"{item.source.key}:{item.sha256}\n" for item in telling)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _asset(scene: Scene, item: _Checked, *, copy: bool) -> Asset:
+def asset_of(scene: Scene, item: Checked, *, copy: bool) -> Asset:
+    """Return the asset, not saved, of a checked file, which is copied first when it is to be kept. Raises OSError."""
     facts = FACTS[item.facts.format]
     source = item.source
-    if copy:
-        suffix = facts.extensions[0]
-        stored = file_copy_in(source.path, scene_id=scene.pk, name=f"{source.key}{suffix}", expected_sha256=item.sha256)
+    beside = source.key in SIDECAR_KEYS
+    path = ""
+    if isinstance(source.path, RemoteFile):
+        copy = False
+    elif copy:
+        name = f"{'data' if beside else source.key}{facts.extensions[0]}"
+        name = sidecar_name(source.key, name) if beside else name
+        path = file_copy_in(source.path, scene_id=scene.pk, name=name, expected_sha256=item.sha256).path
+    else:
+        path = str(source.path.resolve())
     return Asset(
         scene=scene,
         key=source.key,
-        role=Asset.Role.DATA,
-        path=stored.path if copy else str(source.path.resolve()),
+        role=Asset.Role.METADATA if beside else Asset.Role.DATA,
+        path=path,
+        href=source.href,
+        bands=list(source.bands),
         managed=copy,
         filename=Path(source.filename).name[:_NAME_LENGTH],
-        media_type=facts.media_type,
+        media_type=sidecar_media_type(source.key) if beside else facts.media_type,
         size=item.facts.size,
         sha256=item.sha256,
         width=item.facts.width,

@@ -9,6 +9,7 @@ from typing import Final
 
 from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
+from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
 from imagery.services.accept import Source, SourceFile
 from imagery.tiling import tile_windows
 from imagery.validation import FileFacts, file_check
@@ -44,7 +45,12 @@ def sources_find(paths: Sequence[Path], *, recursive: bool) -> list[SceneFiles]:
             files.append(path)
         else:
             raise InvalidInput(f"{path} does not exist.", field="path")
-    return group_band_files(files)
+    return [_with_sidecars(scene) for scene in group_band_files(files)]
+
+
+def _with_sidecars(scene: SceneFiles) -> SceneFiles:
+    """Return the scene with the files that lie beside its image: world file, projection, mask, overviews."""
+    return scene if scene.is_band_set else SceneFiles(scene.files | sidecars_of(scene.files["data"]), scene.name)
 
 
 def source_plan(source: SceneFiles) -> Plan:
@@ -52,6 +58,8 @@ def source_plan(source: SceneFiles) -> Plan:
     checks: list[tuple[str, FileFacts]] = []
     try:
         for key, path in source.files.items():
+            if key in SIDECAR_KEYS:
+                continue
             checks.append((key, file_check(path, in_place=True)))
     except RsportalError as error:
         return Plan(source=source, reason=error.message)

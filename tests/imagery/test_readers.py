@@ -240,17 +240,6 @@ def test_incomplete_positions_are_none_never_wrong(tmp_path, crs, transform, wor
         assert Renderer(reader).render().array.std() > 20
 
 
-def test_ground_control_points_alone_are_not_a_position(tmp_path):
-    from rasterio.control import GroundControlPoint
-
-    path = images.geotiff(tmp_path / "a.tif", crs=None, transform=None)
-    with rasterio.open(path, "r+") as target:
-        points = [GroundControlPoint(row, col, 10 + col / 100, 50 - row / 100) for row, col in [(0, 0), (0, 9), (9, 0)]]
-        target.gcps = (points, rasterio.crs.CRS.from_epsg(4326))
-    with open_scene({"data": path}) as reader:
-        assert reader.footprint is None and "control points" in reader.note
-
-
 def test_jpeg_2000(tmp_path):
     path = images.geotiff(tmp_path / "a.jp2", images.deep_ramp(width=300, height=200), driver="JP2OpenJPEG")
     with open_scene({"data": path}) as reader:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -15,17 +16,16 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from imagery.encoders.base import ImageInput
-from imagery.readers import Reader, Size, Window
+from imagery.perceptual import perceptual_hash
+from imagery.readers import Reader, Size
 from imagery.rendering import Renderer, scene_drawn
 from imagery.rendering_recipe import BandRecipe
-from imagery.perceptual import perceptual_hash
 from imagery.storage import StoredFile, file_write
+from imagery.sweep import windows_drawn
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
 from imagery.tiling import DEFAULT_RULE, TileRule, TileWindow, tile_windows, with_data
 from rsportal.errors import InvalidInput
 
-_LONGEST_TO_SHORTEST: Final = 4
-"""Long strips are drawn for the encoder with at most this proportion."""
 _POLL_SECONDS: Final = 0.5
 
 
@@ -110,23 +110,20 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
     try:
         with scene_drawn(work.files, names=work.names, recipe=work.recipe, stretch=work.stretch) as renderer:
             reader = renderer.reader
-            overview = renderer.render(None, _overview_size(reader))
+            whole = cache(lambda: renderer.render(None, _overview_size(reader)))
             if work.windows is None:
                 planned = tile_windows(reader.width, reader.height, rule=work.rule, gsd_m=reader.gsd_m or work.gsd_m)
                 windows: Sequence[TileWindow] = with_data(
-                    planned, overview.mask, width=reader.width, height=reader.height
+                    planned, whole().mask, width=reader.width, height=reader.height
                 )
-                yield Opened(work=work, facts=_facts(work, renderer, overview.array), windows=list(windows))
+                yield Opened(work=work, facts=_facts(work, renderer, whole().array), windows=list(windows))
             else:
                 windows = work.windows
                 _inside_require(windows, reader)
-            for window in windows:
+            missing = [window for window in windows if window not in work.embedded]
+            for window, image in windows_drawn(renderer, missing, image_size=image_size, whole=lambda: whole().array):
                 if work.dropped:
                     return
-                if window in work.embedded:
-                    continue
-                whole = Image.fromarray(overview.array) if window.level == 0 else None
-                image = window_drawn(renderer, window, image_size, whole)
                 yield Pixels(work, window, image, input=image_input(image) if image_input else None)
     except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
         yield Broken(work=work, error=error)
@@ -146,21 +143,6 @@ def _overview_size(reader: Reader) -> Size:
     from imagery.readers import fit_within
 
     return fit_within((reader.width, reader.height), OVERVIEW_SIDE_PIXELS)
-
-
-def window_drawn(renderer: Renderer, window: TileWindow, image_size: int, whole: Image.Image | None) -> Image.Image:
-    """Return the window with its shorter side at the encoder's size (never enlarged)."""
-    size = _size_for_encoder((window.width, window.height), image_size)
-    if whole is not None:
-        return whole if size == whole.size or whole.width < size[0] else whole.resize(size, Image.Resampling.BOX)
-    box: Window = window.box
-    return Image.fromarray(renderer.render(box, size).array)
-
-
-def _size_for_encoder(size: Size, image_size: int) -> Size:
-    shorter, longer = min(size), max(size)
-    factor = min(1.0, image_size / shorter, 1.0 if longer <= image_size else _LONGEST_TO_SHORTEST * image_size / longer)
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _facts(work: Work, renderer: Renderer, rgb: object) -> SceneFacts:

@@ -6,8 +6,8 @@ from PIL import Image
 from imagery.models import Asset, Scene
 from imagery.readers import Window
 from imagery.rendering import scene_drawn
-from imagery.services.prepare import window_drawn
 from imagery.storage import asset_path
+from imagery.sweep import window_drawn
 from imagery.tiling import TileWindow
 from rsportal.errors import InvalidInput
 
@@ -30,4 +30,4 @@ def window_picture(*, scene: Scene, window: Window, image_size: int) -> Image.Im
                 % {"width": reader.width, "height": reader.height},
                 code="file_changed",
             )
-        return window_drawn(renderer, TileWindow(level=1, y=y, x=x, width=width, height=height), image_size, None)
+        return window_drawn(renderer, TileWindow(level=1, y=y, x=x, width=width, height=height), image_size)

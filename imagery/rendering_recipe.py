@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from rsportal.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from imagery.models import Collection
 
 Range: TypeAlias = tuple[float, float]
 
@@ -93,6 +96,11 @@ def recipe_parse(value: object) -> BandRecipe:
     if len(bands) == 1 and len(ranges) == 3:
         raise InvalidInput(_("One band has one range, not three."), field="range")
     return BandRecipe(bands, stretch, low, high, joint, ranges, _gamma(value.get("gamma")))
+
+
+def bands_shown(collection: Collection) -> tuple[str, ...]:
+    """Return the bands that the collection's recipe shows; none: found scene by scene."""
+    return recipe_parse(collection.rendering).bands
 
 
 def _stretching(value: object) -> Stretching:

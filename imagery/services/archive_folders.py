@@ -16,6 +16,7 @@ from imagery.archive_roots import archive_path_check
 from imagery.leases import stale_before
 from imagery.models import ArchiveFile, ArchiveFolder, Collection
 from imagery.readers.grouping import group_band_files
+from imagery.rendering_recipe import bands_shown
 from imagery.services.queue import archive_scan_enqueue
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput, NotAllowed
@@ -117,7 +118,8 @@ def _same_scene(file: ArchiveFile) -> Any:
     beside = beside.filter(path__startswith=f"{parent}/") if parent else beside.exclude(path__contains="/")
     names = [row for row in beside.values_list("path", flat=True) if row.rpartition("/")[0] == parent]
     wanted = Path(file.path)
-    groups = group_band_files(Path(name) for name in sorted(names))
+    wanted_bands = bands_shown(file.folder.collection)
+    groups = group_band_files((Path(name) for name in sorted(names)), wanted=wanted_bands)
     group = next((group for group in groups if wanted in group.files.values()), None)
     members = [str(path) for path in group.files.values()] if group else [file.path]
     return ArchiveFile.objects.filter(folder=file.folder_id, path__in=members)

@@ -19,6 +19,7 @@ from imagery.archive_walk import FoundFile, directory_list, is_settled
 from imagery.models import ArchiveFile, ArchiveFolder, Asset, IngestJob, Scene
 from imagery.querysets import SceneChildQuerySet
 from imagery.readers.grouping import SceneFiles, group_band_files
+from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import Source, sources_ingest
 from imagery.services.archive_report import ScanReport
 from imagery.services.sources import source_of
@@ -71,7 +72,8 @@ class Taking:
             if (row := rows.get(file.relative)) is not None and not self._still_known(file, row):
                 del rows[file.relative]
             self.alive()
-        for group in group_band_files(Path(path) for path in found):
+        wanted = bands_shown(self.folder.collection)
+        for group in group_band_files((Path(path) for path in found), wanted=wanted):
             members = {key: found[str(path)] for key, path in group.files.items() if str(path) in found}
             if any(file.relative not in rows for file in members.values()):
                 self._group(group, members, rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imagery.readers import open_scene
 from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
 from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
@@ -32,9 +33,10 @@ class Plan:
     reason: str = ""
 
 
-def sources_find(paths: Sequence[Path], *, recursive: bool) -> list[SceneFiles]:
+def sources_find(paths: Sequence[Path], *, recursive: bool, bands: Sequence[str] = ()) -> list[SceneFiles]:
     """Return the scenes in ``paths``: files as named, folders by accepted extensions (below them if ``recursive``).
 
+    ``bands`` are those the collection's recipe shows: files that hold them all make one scene, too.
     Raises InvalidInput naming a path that does not exist.
     """
     files: list[Path] = []
@@ -45,7 +47,7 @@ def sources_find(paths: Sequence[Path], *, recursive: bool) -> list[SceneFiles]:
             files.append(path)
         else:
             raise InvalidInput(f"{path} does not exist.", field="path")
-    return [_with_sidecars(scene) for scene in group_band_files(files)]
+    return [_with_sidecars(scene) for scene in group_band_files(files, wanted=bands)]
 
 
 def _with_sidecars(scene: SceneFiles) -> SceneFiles:
@@ -53,25 +55,27 @@ def _with_sidecars(scene: SceneFiles) -> SceneFiles:
     return scene if scene.is_band_set else SceneFiles(scene.files | sidecars_of(scene.files["data"]), scene.name)
 
 
-def source_plan(source: SceneFiles) -> Plan:
-    """Return what taking in ``source`` would do; reads headers only."""
+def source_plan(source: SceneFiles, *, bands: Sequence[str] = ()) -> Plan:
+    """Return what taking in ``source`` would do, when ``bands`` of it are shown; reads headers only."""
     checks: list[tuple[str, FileFacts]] = []
     try:
         for key, path in source.files.items():
             if key in SIDECAR_KEYS:
                 continue
             checks.append((key, file_check(path, in_place=True)))
+        width, height = checks[0][1].width, checks[0][1].height
+        if source.is_band_set:
+            with open_scene(source.files, bands=bands) as reader:
+                width, height = reader.width, reader.height
     except RsportalError as error:
         return Plan(source=source, reason=error.message)
-    shown = [facts for key, facts in checks if key in {"data", "red", "green", "blue"}]
-    best = max(shown, key=lambda facts: facts.pixels)
     return Plan(
         source=source,
-        format=FACTS[best.format].label + (f" x {len(checks)} bands" if source.is_band_set else ""),
+        format=FACTS[checks[0][1].format].label + (f" x {len(checks)} bands" if source.is_band_set else ""),
         size=sum(facts.size for _key, facts in checks),
-        width=best.width,
-        height=best.height,
-        tiles=len(tile_windows(best.width, best.height)),
+        width=width,
+        height=height,
+        tiles=len(tile_windows(width, height)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, BooleanOptionalAction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from imagery.management.ingest_progress import BatchWatch
 from imagery.management.ingest_report import dry_run_report, dry_run_summary, final_report, final_summary
 from imagery.models import Collection
 from imagery.readers.grouping import SceneFiles
+from imagery.rendering_recipe import bands_shown
 from imagery.services.collections import collection_create
 from imagery.services.ingest import Source, SourceFile, sources_ingest
 from imagery.services.sources import source_plan, sources_find
@@ -26,7 +28,8 @@ class Command(BaseCommand):
     help = (
         "Take images (PNG, JPEG, WebP, GeoTIFF, JPEG 2000) into a collection. Files stay where they are and are only "
         "read, unless --copy is given. Band files of one product that lie side by side (..._B02, ..._B03, ..._B04) "
-        "become one scene in true colour. Running it again adds nothing twice. Exit status 1 when a file failed."
+        "become one scene, shown in true colour or by the collection's band recipe. Running it again adds nothing "
+        "twice. Exit status 1 when a file failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -53,12 +56,14 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
 
     def _handle(self, options: dict[str, Any]) -> None:
-        sources = sources_find(options["paths"], recursive=options["recursive"])
+        known = Collection.objects.filter(slug=options["collection"]).first()
+        bands = bands_shown(known) if known else ()
+        sources = sources_find(options["paths"], recursive=options["recursive"], bands=bands)
         if not sources:
             more = "" if options["recursive"] else " Use --recursive to look into folders below."
             raise CommandError(f"No image files found.{more}")
         if options["dry_run"]:
-            self._dry_run(sources, options)
+            self._dry_run(sources, bands, options)
             return
         collection, user = self._collection(options)
         batch = uuid4()
@@ -81,8 +86,9 @@ class Command(BaseCommand):
         if failed := report["failed"]:
             raise CommandError(f"{failed} of {len(jobs)} could not be taken in.")
 
-    def _dry_run(self, sources: list[SceneFiles], options: dict[str, Any]) -> None:
-        report = dry_run_report(options["collection"], [source_plan(source) for source in sources], options["copy"])
+    def _dry_run(self, sources: list[SceneFiles], bands: Sequence[str], options: dict[str, Any]) -> None:
+        plans = [source_plan(source, bands=bands) for source in sources]
+        report = dry_run_report(options["collection"], plans, options["copy"])
         self.stdout.write(json.dumps(report) if options["json"] else dry_run_summary(report))
 
     def _collection(self, options: dict[str, Any]) -> tuple[Collection, User]:

@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window, fit_within
 from imagery.readers.errors import FileUnavailable, MismatchedBands, TruncatedImage, UnreadableImage, unavailable
 from imagery.readers.formats import FACTS, HEAD_BYTES, Format, describe_unknown, sniff
+from imagery.readers.location import Location, RemoteFile
+from imagery.readers.remote import remote_head
 from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
 
 __all__ = [
@@ -17,8 +19,10 @@ __all__ = [
     "FileUnavailable",
     "Format",
     "ImageData",
+    "Location",
     "MismatchedBands",
     "Reader",
+    "RemoteFile",
     "Size",
     "TruncatedImage",
     "UnreadableImage",
@@ -29,15 +33,11 @@ __all__ = [
 ]
 
 
-def sniff_file(path: Path, *, name: str = "") -> Format:
+def sniff_file(path: Location, *, name: str = "") -> Format:
     """Return the format of a file by its first bytes. Raises UnreadableImage (it names what it seems to be instead) or
-    FileUnavailable.
+    FileUnavailable; for an address what ``imagery.stac.ranges`` raises.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise (unavailable(name or path.name, error) or error) from error
+    head = _head(path, name or path.name)
     found = sniff(head[:HEAD_BYTES])
     if found is None:
         raise UnreadableImage(
@@ -48,13 +48,25 @@ def sniff_file(path: Path, *, name: str = "") -> Format:
     return found
 
 
+def _head(path: Location, name: str) -> bytes:
+    if isinstance(path, RemoteFile):
+        return remote_head(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError as error:
+        raise (unavailable(name, error) or error) from error
+
+
 def open_scene(
-    files: Mapping[str, Path], *, names: Mapping[str, str] | None = None, bands: Sequence[str] = ()
+    files: Mapping[str, Location], *, names: Mapping[str, str] | None = None, bands: Sequence[str] = ()
 ) -> Reader:
     """Open the files of a scene: one under any key, or one per band under the bands' names.
 
     Of several, those called ``bands`` are shown (one or three; a recipe's, see :class:`BandSetReader`); without, red,
-    green and blue. ``names`` are the names to use in messages. Raises UnreadableImage, MismatchedBands or
+    green and blue. Files are paths, or addresses of GeoTIFFs and JPEG 2000 that are read by ranges. Sidecars may be
+    among them (:mod:`imagery.readers.sidecars`), else those beside a path are found. ``names`` are the names to use in
+    messages. Raises UnreadableImage, MismatchedBands or
     FileUnavailable; never a library's error.
     """
     from imagery.readers.bandset import BandSetReader
@@ -70,7 +82,13 @@ def open_scene(
     key, path = next(iter(images.items()))
     name = names.get(key, path.name)
     format = sniff_file(path, name=name)
-    beside = {key: path for key, path in files.items() if key in SIDECAR_KEYS} or None
-    if FACTS[format].whole_image:
-        return RasterReader(path, format, name=name, sidecars=sidecars_of(path) if beside is None else beside)
-    return GeoRasterReader(path, format, name=name, sidecars=beside)
+    beside = {key: path for key, path in files.items() if key in SIDECAR_KEYS and isinstance(path, Path)} or None
+    if not FACTS[format].whole_image:
+        return GeoRasterReader(path, format, name=name, sidecars=beside)
+    if isinstance(path, RemoteFile):
+        raise UnreadableImage(
+            _("%(file)s is %(format)s, which is only read as a whole: have it copied instead of read at its address.")
+            % {"file": name, "format": FACTS[format].label},
+            code="copy_needed",
+        )
+    return RasterReader(path, format, name=name, sidecars=sidecars_of(path) if beside is None else beside)

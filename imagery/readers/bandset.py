@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +16,9 @@ from imagery.readers.bands import COLOURS, band_code, band_described, band_posit
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
 from imagery.readers.errors import MismatchedBands
 from imagery.readers.formats import FACTS
-from imagery.readers.geotiff import GeoRasterReader, read_window, translated
+from imagery.readers.gdal import read_window, translated
+from imagery.readers.geotiff import GeoRasterReader
+from imagery.readers.location import Location
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
@@ -34,7 +35,7 @@ class BandSetReader(Reader):
     """
 
     def __init__(
-        self, files: Mapping[str, Path], *, names: Mapping[str, str] | None = None, bands: Sequence[str] = ()
+        self, files: Mapping[str, Location], *, names: Mapping[str, str] | None = None, bands: Sequence[str] = ()
     ) -> None:
         """Open the files of the bands that are shown: ``bands`` by name, common name or number, or the true colours.
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from imagery.readers.base import Size, Window
 from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
+from imagery.readers.location import Location, RemoteFile
+from imagery.readers.remote import remote_opened, trouble_forget, trouble_raise
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -37,14 +39,17 @@ os.environ.setdefault("GDAL_CACHEMAX", str(_CACHE_MB))
 def translated(name: str) -> Iterator[None]:
     """Turn every error of rasterio and GDAL inside the block into UnreadableImage; ``name`` is the file's.
 
-    An error of the system becomes FileUnavailable. A lack of memory is left alone: another try may have more.
+    An error of the system becomes FileUnavailable, and a failed request what ``imagery.stac`` says of it. A lack of
+    memory is left alone: another try may have more.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
+    trouble_forget()
     try:
         yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
+        trouble_raise()
         if system := unavailable(name, error):
             raise system from error
         cause = error.__cause__ or error
@@ -72,8 +77,12 @@ def opened(location: Location, driver: str, *, name: str) -> Iterator[DatasetRea
     """Open a file, here or at an address, read-only with one GDAL driver. Raises rasterio's errors and those of
     ``imagery.stac``.
     """
-    with dataset_open(location, driver) as dataset:
-        yield dataset
+    if isinstance(location, RemoteFile):
+        with remote_opened(location, driver) as dataset:
+            yield dataset
+    else:
+        with dataset_open(location, driver) as dataset:
+            yield dataset
 
 
 def dataset_open(source: Any, driver: str) -> DatasetReader:

@@ -12,6 +12,7 @@ from rsportal.schedules import schedule_ensure
 REQUEUE_NAME: Final = "requeue stale ingest jobs"
 _REQUEUE_MINUTES: Final = 1
 MEANS_NAME: Final = "means of the active encoder"
+UPLOADS_NAME: Final = "uploads that arrived or expired"
 INDEXES_NAME: Final = "indexes over vectors"
 
 
@@ -27,3 +28,4 @@ def schedules_ensure(**_kwargs: Any) -> None:
         next_run=timezone.now() + timedelta(hours=1),  # A switch brings it forward.
     )
     schedule_ensure(name=INDEXES_NAME, task="imagery.tasks.vector_indexes", schedule_type="H", cluster=ENCODE_CLUSTER)
+    schedule_ensure(name=UPLOADS_NAME, task="imagery.tasks.take_in_uploads", schedule_type="I", minutes=1)

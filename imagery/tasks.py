@@ -2,7 +2,16 @@
 
 from uuid import UUID
 
-from imagery.services import archive, encoder_upkeep, fill_run, sketch_fit, switch, vector_index_upkeep
+from imagery.services import (
+    archive,
+    encoder_upkeep,
+    fill_run,
+    sketch_fit,
+    switch,
+    upload_intake,
+    uploads,
+    vector_index_upkeep,
+)
 from imagery.services import ingest as services
 
 
@@ -39,3 +48,9 @@ def vector_indexes() -> list[str]:
 def fit_sketch(encoder_id: int) -> None:
     """Teach an encoder to read sketches (the administration's button). Another call learns it again."""
     sketch_fit.sketch_bridge_refit(encoder_id=encoder_id)
+
+
+def take_in_uploads() -> int:
+    """Remove what nobody goes on with and take in what has arrived (every minute, and when something large has)."""
+    uploads.uploads_sweep()
+    return upload_intake.uploads_drain()

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from imagery import views_collections, views_files, views_jobs, views_scenes, views_stac, views_tiles, views_upload
+from imagery.tus_views import PageUploadsView, PageUploadView
 
 app_name = "imagery"
 urlpatterns = [
@@ -19,6 +20,8 @@ urlpatterns = [
     path("collections/<slug:slug>/stac.json", views_stac.collection, name="collection_stac"),
     path("stac.json", views_stac.catalog, name="stac_catalog"),
     path("upload/", views_upload.upload, name="upload"),
+    path("uploads/tus/", PageUploadsView.as_view(), name="tus"),
+    path("uploads/tus/<uuid:pk>/", PageUploadView.as_view(), name="tus_upload"),
     path("jobs/", views_jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/row/", views_jobs.job_row, name="job_row"),
     path("jobs/<uuid:job_id>/retry/", views_jobs.job_retry, name="job_retry"),

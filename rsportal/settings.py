@@ -215,6 +215,7 @@ UPLOAD_ZIP_MAX_BYTES = env.integer("RSPORTAL_UPLOAD_ZIP_MAX_MB", 8192, minimum=1
 INGEST_STALE_SECONDS = env.integer("RSPORTAL_INGEST_STALE_SECONDS", 60, minimum=2)  # A job this long silent is dead.
 # Drawn map tiles and squares of deep zoom that are kept on disk, in megabytes; 0: each is drawn anew.
 TILE_CACHE_MB = env.integer("RSPORTAL_TILE_CACHE_MB", 2048, minimum=0)
+VRT_ROOTS = env.words("RSPORTAL_VRT_ROOTS")  # Folders whose VRTs are read, with all they name inside; none: no VRT.
 PILLOW_MAX_PIXELS = 100_000_000  # Whole-image formats (PNG, JPEG, WebP) are decoded in memory.
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -330,6 +331,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SceneStatus": "imagery.models.scene.Scene.Status",
         "JobState": "imagery.models.job.IngestJob.State",
+        "UploadState": "imagery.models.upload.Upload.State",
         "Visibility": "imagery.models.collection.Visibility",
         "EventKind": "search.models.event.Event.Kind",
         "QueryChannel": "search.models.query.Query.Channel",
@@ -340,6 +342,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "collections", "description": "Sets of scenes under one licence and one rule of who sees them."},
         {"name": "scenes", "description": "Acquisitions and pictures, and their files."},
         {"name": "stac", "description": "Scenes and collections as STAC 1.1 documents."},
+        {"name": "uploads", "description": "Resumable uploads of any size, by the tus 1.0 protocol."},
         {"name": "jobs", "description": "What happens to what was uploaded."},
         {"name": "me", "description": "Your account and what is kept about you."},
         {"name": "root", "description": "Where everything is."},

@@ -1,6 +1,7 @@
 """How to ask for every address of the portal, for the walk in ``tests/test_every_url.py``."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from rsportal.accounts.models import ApiToken, User
 from search.models import Concept, Event, Impression, JudgedQuery, JudgedSet, Query, Ranking, RankingRun
 from tests.world import SHARED_TEXT, Holding
 
+_TUS = {"Tus-Resumable": "1.0.0"}
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -25,6 +28,7 @@ class Ask:
     data: dict[str, Any] = field(default_factory=dict)
     json: bool = False
     open: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
     writes: bool = False
     """Whether it changes what belongs to the person who asks, and so is left out of the walk as its owner."""
 
@@ -34,7 +38,7 @@ class Ask:
         data: Any = self.data
         if self.json:
             data = json.dumps(self.data)
-        response = getattr(client, self.method.lower())(self.path, data, **content_type)
+        response = getattr(client, self.method.lower())(self.path, data, headers=self.headers, **content_type)
         body = b"".join(response) if response.streaming else response.content
         client.cookies.pop("messages", None)  # Else a later page echoes what was asked for here.
         header = " ".join(f"{name}: {value}" for name, value in response.items())
@@ -125,6 +129,33 @@ def event_data(h: Holding) -> dict[str, str]:
     return {"token": h.hit_token, "kind": "dislike"}
 
 
+def upload_case(collection: str, one: str) -> dict[str, Make]:
+    """Return the cases of the two addresses of resumable uploads."""
+
+    def begin(h: Holding) -> list[Ask]:
+        metadata = ",".join(
+            f"{key} {b64encode(value.encode()).decode()}"
+            for key, value in {"filename": "x.png", "collection": h.slug}.items()
+        )
+        headers = {**_TUS, "Upload-Length": "10", "Upload-Metadata": metadata}
+        return [
+            Ask(reverse(collection)),
+            Ask(reverse(collection), data={"unfinished": "1"}),
+            Ask(reverse(collection), "POST", json=True, headers=headers, writes=True),
+        ]
+
+    def about(h: Holding) -> list[Ask]:
+        path = reverse(one, args=[h.upload_id])
+        return [
+            Ask(path),
+            Ask(path, "HEAD", headers=_TUS),
+            Ask(path, "PATCH", json=True, headers={**_TUS, "Upload-Offset": "0"}, writes=True),
+            Ask(path, "DELETE", json=True, headers=_TUS, writes=True),
+        ]
+
+    return {collection: begin, one: about}
+
+
 CASES: dict[str, Make] = {
     # accounts
     "login": page("login", post={"username": "alice", "password": "wrong"}, open=True),
@@ -211,6 +242,8 @@ CASES: dict[str, Make] = {
         page("imagery:upload", get=False, post=lambda h: {"collection": h.collection_id, "files": ""}),
         page("imagery:upload", get=False, post=lambda h: {"collection": h.slug, "files": ""}),
     ),
+    **upload_case("imagery:tus", "imagery:tus_upload"),
+    **upload_case("api:upload-list", "api:upload-detail"),
     "imagery:jobs": both(page("imagery:jobs"), page("imagery:jobs", query=lambda h: {"batch": str(h.batch)})),
     "imagery:job_row": page("imagery:job_row", args=lambda h: [h.failed_id]),
     "imagery:job_retry": page("imagery:job_retry", args=lambda h: [h.failed_id], get=False, post={}),

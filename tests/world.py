@@ -6,10 +6,11 @@ that shows the word to somebody who may not see the holding leaks, wherever on t
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils import timezone
 
-from imagery.models import Asset, IngestJob
+from imagery.models import Asset, IngestJob, Upload
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
@@ -50,6 +51,7 @@ class Holding:
     run_id: int
     concept_id: uuid.UUID
     picture_id: uuid.UUID
+    upload_id: uuid.UUID
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -62,6 +64,7 @@ class Holding:
             self.ranking_id,
             self.concept_id,
             self.picture_id,
+            self.upload_id,
         )
         return (self.word, *(str(key) for key in keys), self.content_hash)
 
@@ -87,6 +90,7 @@ GHOST = Holding(
     run_id=2_000_000_000,
     concept_id=uuid.UUID(int=6),
     picture_id=uuid.UUID(int=7),
+    upload_id=uuid.UUID(int=8),
 )
 """Keys of things that do not exist: what is hidden must answer like them."""
 
@@ -136,6 +140,10 @@ def make_holding(
     )
     pending = make_scene(collection, title=f"{word.title()} to come", status="pending", files=True)
     waiting = IngestJob.objects.create(source_name=f"{word}-next.tif", scene=pending, **common)
+    upload = Upload.objects.create(
+        user=owner, collection=collection, filename=f"{word}-half.tif", length=10, batch=batch,
+        expires_at=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
     event = make_event(owner, scene, Event.Kind.LIKE)
     ranking = event.impression.ranking
     ranking.query.text = f"{word} at dusk"
@@ -187,6 +195,7 @@ def make_holding(
         run_id=run.pk,
         concept_id=concept.pk,
         picture_id=image.pk,
+        upload_id=upload.pk,
     )
 
 

@@ -8,13 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from rsportal.queue_settings import ENCODE_CLUSTER
+from rsportal.queue_settings import DEFAULT_CLUSTER, ENCODE_CLUSTER
 
 _TASKS_LOOKED_AT: Final = 3
 _INGEST: Final = "imagery.tasks.ingest"
 _FILL: Final = "imagery.tasks.fill"
 _MEANS: Final = "imagery.tasks.encoder_means"
 _INDEXES: Final = "imagery.tasks.vector_indexes"
+_UPLOADS: Final = "imagery.tasks.take_in_uploads"
 _SKETCH: Final = "imagery.tasks.fit_sketch"
 _SCAN: Final = "imagery.tasks_archive.scan"
 _VERIFY: Final = "imagery.tasks_archive.verify_some"
@@ -28,6 +29,11 @@ def job_enqueue(job_id: UUID) -> None:
 def fill_enqueue() -> None:
     """See to it that a task goes on with the encoder fills once the transaction commits."""
     _task_ensure(_FILL)
+
+
+def uploads_enqueue() -> None:
+    """See to it that a task takes in complete uploads once the transaction commits."""
+    _task_ensure(_UPLOADS, cluster=DEFAULT_CLUSTER)
 
 
 def means_enqueue() -> None:
@@ -65,7 +71,7 @@ def verify_enqueue(files: int) -> None:
     async_task(_VERIFY, files, save=False)
 
 
-def _task_ensure(task: str, *arguments: str) -> None:
+def _task_ensure(task: str, *arguments: str, cluster: str = ENCODE_CLUSTER) -> None:
     """Put a task into the queue unless a free one of its kind is there.
 
     A task works on whatever waits, so one that nobody has taken yet serves the caller, too, if it cannot start before
@@ -76,6 +82,6 @@ def _task_ensure(task: str, *arguments: str) -> None:
     from django_q.tasks import async_task
 
     with transaction.atomic(savepoint=False):
-        free = OrmQ.objects.filter(key=ENCODE_CLUSTER, lock__lt=timezone.now()).order_by("pk")
+        free = OrmQ.objects.filter(key=cluster, lock__lt=timezone.now()).order_by("pk")
         if not any(row.func() == task for row in free.select_for_update(skip_locked=True)[:_TASKS_LOOKED_AT]):
-            async_task(task, *arguments, cluster=ENCODE_CLUSTER, save=False)
+            async_task(task, *arguments, cluster=cluster, save=False)

@@ -20,6 +20,7 @@ from rsportal.middleware import http_status
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_SECONDS: Final = 5
+_TITLES: Final = {460: "Checksum Mismatch"}  # A status of the tus protocol that HTTP does not know.
 _logger = logging.getLogger(__name__)
 
 
@@ -53,7 +54,7 @@ def problem_response(
     """Return the problem document; ``instance`` is the path of the request, ``more`` are extension members."""
     body = {
         "type": f"urn:rsportal:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": instance,

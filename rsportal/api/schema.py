@@ -14,11 +14,15 @@ _MEANINGS: Final = {
     "404": "There is no such thing, or you may not see it.",
     "406": "The answer is JSON only.",
     "409": "The thing is not in a state that allows this.",
+    "412": "The client speaks another version of the protocol.",
     "413": "The request is larger than the portal accepts.",
     "415": "The body is of a type this endpoint does not read.",
+    "423": "Another request is writing to it; try again after `Retry-After` (seconds).",
     "429": "Too many requests; wait as long as `Retry-After` says (seconds).",
+    "460": "The bytes do not have the checksum that was announced; none of them is kept.",
     "500": "The portal failed; the log holds the cause under `request_id`.",
     "503": "A part of the portal cannot answer at present; try again after `Retry-After` (seconds).",
+    "507": "The disk of the server is full.",
 }
 _ANY: Final = ("401", "406", "429", "500", "503")
 

@@ -53,6 +53,7 @@ class RootSerializer(serializers.Serializer):
 
     collections = serializers.URLField()
     scenes = serializers.URLField()
+    uploads = serializers.URLField()
     jobs = serializers.URLField()
     search = serializers.URLField()
     concepts = serializers.URLField()

@@ -20,6 +20,7 @@ from rsportal.api.serializers import MeSerializer, RootSerializer
 _PARTS = {
     "collections": "api:collection-list",
     "scenes": "api:scene-list",
+    "uploads": "api:upload-list",
     "jobs": "api:job-list",
     "search": "api:search",
     "concepts": "api:concept-list",

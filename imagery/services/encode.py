@@ -31,11 +31,11 @@ from imagery.jobs import (
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
 from imagery.rendering_recipe import recipe_parse
+from imagery.services.attach import scene_give_up
 from imagery.services.fill import encoders_lock_shared, scenes_fill
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.regions import Encoded, inputs_encode
 from imagery.services.scene_store import scenes_store
-from imagery.services.scenes import scene_discard
 from imagery.storage import AssetMissing, asset_path, scene_files_remove
 from imagery.tiling import TileRule, TileWindow
 from rsportal.errors import InvalidInput, RsportalError
@@ -296,7 +296,7 @@ def job_refuse(job: IngestJob, error: RsportalError) -> None:
         if job_failed(job, error.message, retryable=not bad_input) and bad_input:
             scene = Scene.objects.filter(jobs=job.pk).exclude(status=Scene.Status.READY).first()
             if scene is not None:
-                scene_discard(scene)
+                scene_give_up(scene, reason=error.message)
 
 
 def _embedded(scene: Scene, encoder: Encoder) -> frozenset[TileWindow]:

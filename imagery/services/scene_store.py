@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from imagery.models import Asset, Scene
 from imagery.services.prepare import Opened, StoredPicture
+from imagery.stac.fields_in import FINGERPRINT, PLACED
 from imagery.thumbnails import MEDIA_TYPE
 
 NOTE_PROPERTY: Final = "rsportal:georeference"
@@ -16,8 +17,9 @@ _SENDERS_WORD: Final = ("gsd", "datetime")
 """Fields in which what the sender of the scene said goes before what its files say."""
 _SCENE_FIELDS: Final = (
     "width", "height", "proj_code", "footprint", "west", "south", "east", "north", "bands", "placeholder", "stretch",
-    "gsd", "datetime", "properties", "perceptual_hash", "updated_at",
+    "gsd", "datetime", "properties", "perceptual_hash", "stac", "updated_at",
 )  # fmt: skip
+_PLACE: Final = ("footprint", "west", "south", "east", "north", "proj_code")
 _ASSET_FIELDS: Final = ("role", "path", "managed", "filename", "media_type", "size", "sha256", "width", "height")
 
 
@@ -33,7 +35,7 @@ def scenes_store(opened: Sequence[Opened]) -> None:
     assets = []
     for scene in scenes:
         facts = events[scene.pk].facts
-        for name, value in facts.fields.items():
+        for name, value in _told(scene, facts.fields).items():
             if name not in _SENDERS_WORD or getattr(scene, name) is None:
                 setattr(scene, name, value)
         if facts.note:
@@ -45,6 +47,22 @@ def scenes_store(opened: Sequence[Opened]) -> None:
     Asset.objects.bulk_create(
         assets, update_conflicts=True, unique_fields=["scene", "key"], update_fields=list(_ASSET_FIELDS)
     )
+
+
+def _told(scene: Scene, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the files tell of a scene. What the item of an imported one says stays where they say less."""
+    if not scene.stac.get(FINGERPRINT):
+        return dict(fields)
+    told = dict(fields)
+    if told.get("footprint") is None:
+        for name in _PLACE:
+            told.pop(name, None)
+    else:
+        told["stac"] = {**scene.stac, PLACED: "pixels"}
+    bands = told.get("bands")
+    if isinstance(bands, list) and len(bands) == len(scene.bands):
+        told["bands"] = [{**read, **said} for read, said in zip(bands, scene.bands, strict=True)]
+    return told
 
 
 def _asset(scene_id: UUID, key: str, role: Asset.Role, stored: StoredPicture) -> Asset:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from imagery.readers.bands import COLOURS, COMMON_NAMES, band_code
 from imagery.readers.formats import FACTS, Format, format_of_extension
+from imagery.readers.sidecars import SIDECAR_KEYS
 
 Json = dict[str, Any]
 
@@ -31,6 +33,7 @@ _MEDIA: Final = {
     "image/webp": Format.WEBP,
 }
 _LONGEST_KEY: Final = 60
+_OWN_KEYS: Final = frozenset({"thumbnail", "overview", *SIDECAR_KEYS})
 
 
 def assets_choose(
@@ -114,16 +117,21 @@ def _bands_of(assets: Mapping[str, Json], wanted: Sequence[str]) -> dict[str, Js
 def _keyed(assets: Mapping[str, Json]) -> dict[str, Json]:
     """Return assets under keys that fit into the table and, of several, that the reader of band files understands."""
     if len(assets) == 1:
-        key, asset = next(iter(assets.items()))
-        return {key[:_LONGEST_KEY]: asset}
+        return {_plain(key): asset for key, asset in assets.items()}
     out: dict[str, Json] = {}
     for key, asset in assets.items():
         known = key.casefold() in COMMON_NAMES or bool(band_code(key))
         bands = _bands(asset)
         common = next((name for name in _band_names(bands[0]) if name in COMMON_NAMES), "") if bands else ""
         name = key if known or not common else common
-        out[name[:_LONGEST_KEY] if name not in out else key[:_LONGEST_KEY]] = asset
+        out[_plain(name) if _plain(name) not in out else f"{_plain(key)[:50]}-{len(out)}"] = asset
     return out
+
+
+def _plain(key: str) -> str:
+    """Return a key that can be part of a file name and address, and is none of the portal's own pictures."""
+    name = re.sub(r"[^\w.-]+", "_", key)[:_LONGEST_KEY].strip(".") or "data"
+    return f"source_{name}" if name in _OWN_KEYS else name
 
 
 def _bands(asset: Json) -> list[Json]:

@@ -33,6 +33,12 @@ Json = dict[str, Any]
 
 FINGERPRINT: Final = "fingerprint"
 """Key of ``Scene.stac``: the SHA-256 of the item as it came, by which an unchanged one is known."""
+PLACED: Final = "placed"
+"""Key of ``Scene.stac``: "pixels" where the scene's files told its place, which then goes before the item's."""
+NO_PIXELS: Final = "no_pixels"
+"""Key of ``Scene.stac``: the sentence (English) that says why the files of a scene could not be read."""
+KEPT_KEYS: Final = (PLACED, NO_PIXELS)
+"""Keys of ``Scene.stac`` that are the portal's own, not the item's."""
 PLACE_FIELDS: Final = ("footprint", "west", "south", "east", "north", "proj_code", "width", "height", "bands")
 """What the pixels of a scene tell better than its item."""
 _NAMED: Final = {
@@ -205,6 +211,11 @@ def _origin(item: Json, assets: dict[str, Json], source: str, base: str) -> Json
         STAC_BBOX: bbox if isinstance(bbox, list) and len(bbox) == 6 else None,
     }
     return {name: value for name, value in out.items() if value}
+
+
+def metadata_hash(stac_id: str) -> str:
+    """Return what stands for the checksum of the source as long as a scene has no pixels."""
+    return hashlib.sha256(f"stac:{stac_id}".encode()).hexdigest()
 
 
 def absolute(href: str, base: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -28,6 +29,7 @@ _RETRY_AFTER_MOST_SECONDS: Final = 120
 _CHUNK_BYTES: Final = 256 * 1024
 _REDIRECTS_MOST: Final = 5
 _USER_AGENT: Final = "rsportal"
+_local = threading.local()
 
 
 class RemoteUnavailable(Unavailable):
@@ -114,6 +116,15 @@ def session_make() -> requests.Session:
     return session
 
 
+def session_of_thread() -> requests.Session:
+    """Return this thread's session, so that connections are kept open from request to request."""
+    wanted = (os.getpid(), settings.REMOTE_TRIES)
+    if getattr(_local, "made", None) != wanted:
+        _local.session, _local.made = session_make(), wanted
+    session: requests.Session = _local.session
+    return session
+
+
 @contextmanager
 def answered(url: str) -> Iterator[None]:
     """Turn every error of a request to ``url`` into one sentence; refusals of ours pass as they are."""
@@ -146,10 +157,10 @@ def status_check(response: requests.Response) -> None:
     raise RemoteRefused(_("%(url)s answers with %(status)s.") % words, field="href")
 
 
-def json_get(session: requests.Session, url: str) -> Any:
+def json_get(url: str) -> Any:
     """Return the JSON document at ``url``. Raises RsportalError naming the address."""
     with tempfile.TemporaryFile() as file:
-        download(session, url, file, most_bytes=JSON_MOST_BYTES)
+        download(url, file, most_bytes=JSON_MOST_BYTES)
         file.seek(0)
         return json_parse(file.read(), name=url.partition("?")[0])
 
@@ -165,43 +176,49 @@ def json_parse(content: bytes | str, *, name: str) -> Any:
         ) from error
 
 
-def download(session: requests.Session, url: str, file: BinaryIO, *, most_bytes: int) -> str:
-    """Write what is at ``url`` into ``file``; return its media type.
+def download(url: str, file: BinaryIO, *, most_bytes: int, body: Any = None) -> str:
+    """Write what is at ``url`` into ``file``; return its media type. ``body``: asked by POST with this JSON.
 
     A transfer that breaks off goes on where it was, if the server can. Raises RemoteRefused when it is longer than
     ``most_bytes``, and what :func:`answered` and :func:`status_check` raise.
     """
     host_check(url)
-    start, media_type, mark = file.tell(), "", ""
-    for attempt in range(settings.REMOTE_TRIES):
+    start, mark = file.tell(), ""
+    failures = 0
+    while True:
         arrived = file.tell() - start
-        asked = {"Range": f"bytes={arrived}-", "If-Range": mark} if arrived and mark else {}
-        if not asked:
+        if not mark:
+            arrived = 0
             file.seek(start)
             file.truncate()
+        headers = {"Accept-Encoding": "identity"}
+        if arrived:
+            headers |= {"Range": f"bytes={arrived}-", "If-Range": mark}
         try:
             with (
                 answered(url),
-                session.get(
+                session_of_thread().request(
+                    "GET" if body is None else "POST",
                     url,
+                    json=body,
                     stream=True,
                     timeout=settings.REMOTE_TIMEOUT_SECONDS,
-                    headers={"Accept-Encoding": "identity", **asked},
+                    headers=headers,
                 ) as response,
             ):
                 status_check(response)
-                if asked and response.status_code != 206:
+                if arrived and not response.headers.get("Content-Range", "").startswith(f"bytes {arrived}-"):
                     file.seek(start)
                     file.truncate()
-                media_type = response.headers.get("Content-Type", "")
                 mark = _strong(response.headers.get("ETag", ""))
                 _body(response, file, start=start, most_bytes=most_bytes)
-                return media_type
+                return response.headers.get("Content-Type", "")
         except RemoteUnavailable:
-            # Requests that get no answer at all were tried often enough by the session; a body that broke off was not.
-            if file.tell() == start + arrived or attempt == settings.REMOTE_TRIES - 1:
+            # Requests without any answer were tried often enough by the session; a body that broke off was not.
+            went_on = file.tell() > start + arrived
+            failures = 0 if went_on and mark else failures + 1
+            if not (went_on and failures < settings.REMOTE_TRIES):
                 raise
-    raise AssertionError("not reached")
 
 
 def _body(response: requests.Response, file: BinaryIO, *, start: int, most_bytes: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imagery.stac.hosts import host_check
-from imagery.stac.http import RemoteRefused, RemoteUnavailable, answered, session_make, status_check
+from imagery.stac.http import RemoteRefused, RemoteUnavailable, answered, session_of_thread, status_check
+from rsportal.errors import RsportalError
 
 if TYPE_CHECKING:
     import requests
@@ -27,7 +27,6 @@ _KEPT_BLOCKS: Final = 256
 _AHEAD_MOST_BLOCKS: Final = 16
 """Reading on where the last request ended fetches twice as much each time, up to 1 MiB."""
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_local = threading.local()
 
 
 class RangeFile(io.RawIOBase):
@@ -44,6 +43,7 @@ class RangeFile(io.RawIOBase):
         self.href, self.name = href, href.partition("?")[0]
         self.size, self.etag, self.modified, self.media_type = 0, "", "", ""
         self.requests, self.fetched = 0, 0
+        self.error: RsportalError | None = None
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._position = 0
         self._after, self._ahead = -1, 1
@@ -69,7 +69,17 @@ class RangeFile(io.RawIOBase):
         return len(content)
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return up to ``size`` bytes (all that are left without); raises RemoteRefused or RemoteUnavailable."""
+        """Return up to ``size`` bytes (all that are left without); raises RemoteRefused or RemoteUnavailable.
+
+        What it raised stays in ``error``, for callers behind a library that says no more than that reading failed.
+        """
+        try:
+            return self._read(size)
+        except RsportalError as error:
+            self.error = error
+            raise
+
+    def _read(self, size: int | None) -> bytes:
         left = max(0, self.size - self._position)
         wanted = left if size is None or size < 0 else min(size, left)
         if not wanted:
@@ -117,7 +127,7 @@ class RangeFile(io.RawIOBase):
             try:
                 with (
                     answered(self.href),
-                    _session().get(
+                    session_of_thread().get(
                         self.href, headers=headers, stream=True, timeout=settings.REMOTE_TIMEOUT_SECONDS
                     ) as response,
                 ):
@@ -164,12 +174,3 @@ class RangeFile(io.RawIOBase):
         return RemoteUnavailable(
             _("%(url)s changed while it was read; try again later.") % {"url": self.name}, code="changed"
         )
-
-
-def _session() -> requests.Session:
-    """Return this thread's session, so that connections are kept open from range to range."""
-    wanted = (settings.REMOTE_TRIES,)
-    if getattr(_local, "made", None) != wanted:
-        _local.session, _local.made = session_make(), wanted
-    session: requests.Session = _local.session
-    return session

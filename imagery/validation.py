@@ -75,6 +75,12 @@ def sidecar_check(path: Path, *, key: str, filename: str, format: Format) -> Fil
 def _checked(path: Path, name: str, in_place: bool) -> FileFacts:
     size = _size_of(path, name, in_place)
     format = _format_of(path, name)
+    if format is Format.VRT and not in_place:
+        raise UnreadableImage(
+            _("%(file)s is a VRT, which only names other files: it is read in place, never copied or uploaded.")
+            % {"file": name},
+            code="vrt_refused",
+        )
     _refuse_truncated(path, name, format, size)
     with open_scene({"data": path}, names={"data": name}) as reader:
         _refuse_dimensions(reader, name, format)

@@ -1,5 +1,6 @@
 """Which image formats are read, told by their first bytes and never by their name."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 from django.utils.translation import gettext, gettext_noop
 
-HEAD_BYTES: Final = 64
+HEAD_BYTES: Final = 512
 """How many leading bytes :func:`sniff` wants."""
 
 
@@ -19,6 +20,7 @@ class Format(StrEnum):
     WEBP = "webp"
     TIFF = "tiff"
     JPEG2000 = "jpeg2000"
+    VRT = "vrt"
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ FACTS: Final[dict[Format, FormatFacts]] = {
     Format.WEBP: FormatFacts("WebP", (".webp",), "image/webp", True),
     Format.TIFF: FormatFacts("GeoTIFF", (".tif", ".tiff", ".gtiff"), "image/tiff; application=geotiff", False),
     Format.JPEG2000: FormatFacts("JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c"), "image/jp2", False),
+    Format.VRT: FormatFacts("VRT", (".vrt",), "application/xml", False),
 }
-EXTENSIONS: Final = frozenset(extension for facts in FACTS.values() for extension in facts.extensions)
-"""Every accepted file name extension, lower case, with its dot."""
+EXTENSIONS: Final = frozenset(
+    extension for format, facts in FACTS.items() for extension in facts.extensions if format is not Format.VRT
+)
+"""Every accepted file name extension, lower case, with its dot; not VRT's, which is taken in certain folders only."""
+_VRT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<VRTDataset[\s>]", re.DOTALL)
 
 # What people send by mistake, so that a refusal can name it. Offsets are in bytes.
 _OTHERS: Final[tuple[tuple[int, bytes, str], ...]] = (
@@ -77,6 +83,8 @@ def sniff(head: bytes) -> Format | None:
         return Format.TIFF
     if head.startswith((b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):  # JP2 box or bare codestream
         return Format.JPEG2000
+    if _VRT.match(head):
+        return Format.VRT
     return None
 
 
@@ -98,4 +106,6 @@ def format_of_extension(filename: str) -> Format | None:
 
 def accepted_extensions() -> str:
     """Return the accepted extensions for messages and file pickers: ``.png, .jpg, ...``."""
-    return ", ".join(extension for facts in FACTS.values() for extension in facts.extensions[:2])
+    return ", ".join(
+        extension for format, facts in FACTS.items() for extension in facts.extensions[:2] if format is not Format.VRT
+    )

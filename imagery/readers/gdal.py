@@ -17,6 +17,7 @@ from imagery.readers.base import Size, Window
 from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
 from imagery.readers.location import Location, RemoteFile
 from imagery.readers.remote import remote_opened, trouble_forget, trouble_raise
+from imagery.readers.vrt import vrt_text
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -74,14 +75,15 @@ def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
 
 @contextmanager
 def opened(location: Location, driver: str, *, name: str) -> Iterator[DatasetReader]:
-    """Open a file, here or at an address, read-only with one GDAL driver. Raises rasterio's errors and those of
-    ``imagery.stac``.
+    """Open a file, here or at an address, read-only with one GDAL driver.
+
+    Raises rasterio's errors, those of ``imagery.stac``, and UnreadableImage for a VRT that is not allowed.
     """
     if isinstance(location, RemoteFile):
         with remote_opened(location, driver) as dataset:
             yield dataset
     else:
-        with dataset_open(location, driver) as dataset:
+        with dataset_open(vrt_text(location, name=name) if driver == "VRT" else location, driver) as dataset:
             yield dataset
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DRIVERS", "GeoRasterReader", "open_dataset", "read_window", "translated"]
 
-DRIVERS: Final = {Format.TIFF: "GTiff", Format.JPEG2000: "JP2OpenJPEG"}
+DRIVERS: Final = {Format.TIFF: "GTiff", Format.JPEG2000: "JP2OpenJPEG", Format.VRT: "VRT"}
 """GDAL is held to the driver of the sniffed format, so that no file can make it open another file or an address."""
 
 _CONTROL_NOTES: Final = {

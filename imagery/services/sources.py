@@ -11,6 +11,7 @@ from imagery.readers import open_scene
 from imagery.readers.formats import EXTENSIONS, FACTS
 from imagery.readers.grouping import SceneFiles, group_band_files
 from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
+from imagery.readers.vrt import vrt_allowed
 from imagery.services.accept import Source, SourceFile
 from imagery.tiling import tile_windows
 from imagery.validation import FileFacts, file_check
@@ -90,7 +91,7 @@ def _in_folder(folder: Path, recursive: bool) -> Iterable[Path]:
     return sorted(
         path
         for path in found
-        if path.suffix.lower() in EXTENSIONS
+        if (path.suffix.lower() in EXTENSIONS or (path.suffix.lower() == ".vrt" and vrt_allowed(path)))
         and not any(part.startswith(_IGNORED_PARTS) for part in path.relative_to(folder).parts)
         and path.is_file()
     )

@@ -10,11 +10,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from imagery.deep_view import deep_view
 from imagery.models import Asset, Scene
+from imagery.scene_tiles import SceneTiles
 from imagery.selectors import collection_editable, scene_get, scene_originals
 from imagery.services.scene_store import NOTE_PROPERTY
 from imagery.services.scenes import scene_delete
-from imagery.storage import AssetMissing, asset_path
+from imagery.storage import AssetMissing, asset_location
 from rsportal.errors import NotAllowed
 from rsportal.maps.view import footprint_map
 from rsportal.web import request_user
@@ -27,12 +29,16 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
     """Full view, metadata, map and files; ``?window=x,y,w,h`` (px) outlines a match, ``?t=`` is its signed token."""
     shown = _scene_or_404(request, scene_id)
     editable = collection_editable(request.user, shown.collection)
+    originals = scene_originals(shown)
+    overview = _overview(shown)
+    ready = shown.status == Scene.Status.READY and min(shown.width, shown.height) > 0
     context = {
         "scene": shown,
         "editable": editable,
         "downloadable": editable or shown.collection.originals_downloadable,
-        "originals": [(asset, _missing(asset)) for asset in scene_originals(shown)],
-        "has_overview": _has_overview(shown),
+        "originals": [(asset, _missing(asset)) for asset in originals],
+        "has_overview": overview is not None,
+        "deep": deep_view(SceneTiles(shown, tuple(originals)), overview=overview) if overview and ready else None,
         "window": _window(request.GET.get("window", ""), shown),
         "token": request.GET.get("t", ""),
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
@@ -76,14 +82,15 @@ def _window(text: str, scene: Scene) -> Pixels | None:
 
 def _missing(asset: Asset) -> bool:
     try:
-        return not asset_path(asset).is_file()
+        asset_location(asset)
     except AssetMissing:
         return True
+    return False
 
 
-def _has_overview(scene: Scene) -> bool:
+def _overview(scene: Scene) -> Asset | None:
     asset = Asset.objects.filter(scene=scene, role=Asset.Role.OVERVIEW).first()
-    return asset is not None and not _missing(asset)
+    return None if asset is None or _missing(asset) else asset
 
 
 def _band_name(band: Any) -> str:

@@ -60,7 +60,8 @@ def pixels_at(reader: Reader, bounds: Bounds, size: Size) -> tuple[Floats, Float
 
     knots_x, knots_y = _knots(width), _knots(height)
     grid = exact(*np.meshgrid(knots_x, knots_y))
-    centres_x, centres_y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    centres_x: Floats = np.arange(width, dtype=np.float64) + 0.5
+    centres_y: Floats = np.arange(height, dtype=np.float64) + 0.5
     middle_x: Floats = (knots_x[:-1] + knots_x[1:]) / 2
     middle_y: Floats = (knots_y[:-1] + knots_y[1:]) / 2
     found = exact(*np.meshgrid(middle_x, middle_y))

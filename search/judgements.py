@@ -7,12 +7,15 @@ to the question: the words and the examples, whatever the filters.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from django.db.models.fields.json import KeyTransform
 
 from imagery.models import Scene
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
+from search.match_windows import Window, match_windows
 from search.models import Event, Impression, Query, Ranking
 from search.tokens import token_issue, token_read
 
@@ -39,13 +42,15 @@ class Judgement:
 class ShownHit:
     """A hit as it was shown: its rank, the query and ranking it answered, and ``like``, ``dislike`` or nothing.
 
-    ``token`` is the one to judge it by.
+    ``token`` is the one to judge it by; ``windows`` are the parts of the scene that matched, best first.
     """
 
     rank: int
     ranking: Ranking
     judged: str
     token: str
+    scene_id: UUID
+    windows: list[Window]
 
 
 def question_judgements(*, user: User, query: Query) -> dict[UUID, Judgement]:
@@ -76,9 +81,10 @@ def shown_hit_get(*, user: User, token: str) -> ShownHit | None:
         impression_id = token_read(token=token, user=user)
     except InvalidInput:
         return None
-    rows = Impression.objects.visible_to(user).select_related("ranking__query")
+    rows = Impression.objects.visible_to(user).select_related("ranking__query", "tile")
+    arrays = ("scene_ids", "tile_ids", "scores", "similarities", "reasons")  # Of all hits; this is one of them.
     impression: Impression | None = (
-        rows.defer("ranking__scene_ids", "ranking__tile_ids", "ranking__scores").filter(pk=impression_id).first()
+        rows.defer(*(f"ranking__{name}" for name in arrays)).filter(pk=impression_id).first()
     )
     if impression is None:
         return None
@@ -89,7 +95,15 @@ def shown_hit_get(*, user: User, token: str) -> ShownHit | None:
         ranking=ranking,
         judged=judged.kind if judged else "",
         token=judged.token(user) if judged else token,
+        scene_id=impression.scene_id,
+        windows=match_windows(impression.tile, _reason(ranking, impression.rank)),
     )
+
+
+def _reason(ranking: Ranking, rank: int) -> dict[str, Any]:
+    """Return why the hit at ``rank`` is there, without reading the reasons of the others."""
+    found = Ranking.objects.filter(pk=ranking.pk).values_list(KeyTransform(str(rank - 1), "reasons"), flat=True).first()
+    return found if isinstance(found, dict) else {}
 
 
 def judged_counts(judgements: Mapping[UUID, Judgement]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Pages of a stored ranking: what is shown, and the record that it was shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.feedback.impressions import impressions_record
 from search.feedback.told import reasons_told
+from search.match_windows import Window, best_window
 from search.models import Ranking
 from search.ranking import Band, PageCut, bands_in_order, page_cut, weaker_from
 from search.services.log_writes import log_atomic
@@ -26,8 +27,6 @@ PAGE_SIZE: Final = 24
 MAX_PAGE_SIZE: Final = 1_000
 _ATTEMPTS: Final = 3
 _UNUSED: Final = ("footprint", "properties", "bands", "collection__description")  # Kilobytes that no page shows.
-
-Window = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _cut_and_record(*, user: User, ranking: Ranking, page: int, size: int) -> Se
             similarity=similarities[rank - 1],
             reason=told[hit.scene_id],
             band=words[rank - 1],
-            window=_window(tiles.get(hit.tile_id), hit.reason),
+            window=best_window(tiles.get(hit.tile_id), hit.reason),
             token=token_issue(impression_id=impressions[rank], user_id=user.pk),
         )
         for rank, hit in shown.items()
@@ -149,16 +148,6 @@ def _settle(ranking: Ranking, cut: PageCut) -> None:
         dropped = Value(cut.dropped, output_field=Ranking._meta.get_field("dropped_ranks"))
         changes["dropped_ranks"] = Func(F("dropped_ranks"), dropped, function="array_cat")
     Ranking.objects.filter(pk=ranking.pk).update(**changes)
-
-
-def _window(tile: Tile | None, reason: Mapping[str, Any]) -> Window | None:
-    """The part that matched: a quarter of the tile if that won, else the tile unless it is the whole scene."""
-    if tile is None:
-        return None
-    match reason.get("regions"):
-        case [int(x), int(y), int(width), int(height)]:
-            return (x, y, width, height)
-    return tile.window if tile.level > 0 else None
 
 
 def _line_on_page(hits: Sequence[Hit], line: int | None, *, first_page: bool) -> int | None:

@@ -13,8 +13,20 @@ if (details && pane) {
   pane.append(drawing.svg);
   details.querySelector("[data-draw]").hidden = false;
 
+  // What part of the scene the pane shows: all of it with what is beside it, until the deep view says otherwise.
+  let region = null;
+  const around = () => {
+    const scale = Math.max(wide / Math.max(pane.clientWidth, 1), high / Math.max(pane.clientHeight, 1));
+    const [across, down] = [pane.clientWidth * scale, pane.clientHeight * scale];
+    return pane.clientWidth ? [(wide - across) / 2, (high - down) / 2, across, down] : [0, 0, wide, high];
+  };
+  pane.parentElement.addEventListener("deep:region", ({ detail }) => {
+    region = detail;
+    if (!pane.hidden) show();
+  });
+
   const box = () => fields.map((field) => Math.round(Number(field.value)) || 0);
-  const show = () => drawing.show(box());
+  const show = () => drawing.show(box(), region ?? around());
 
   function set(values) {
     values.forEach((value, index) => (fields[index].value = value));
@@ -40,8 +52,12 @@ if (details && pane) {
   /** Where the pointer is, in pixels of the scene, never outside. */
   function at(event) {
     const there = pane.getBoundingClientRect();
-    const share = (value, from, length) => Math.min(Math.max((value - from) / length, 0), 1);
-    return [share(event.clientX, there.left, there.width) * wide, share(event.clientY, there.top, there.height) * high];
+    const [left, top, across, down] = region ?? around();
+    const inside = (value, most) => Math.min(Math.max(value, 0), most);
+    return [
+      inside(left + ((event.clientX - there.left) / there.width) * across, wide),
+      inside(top + ((event.clientY - there.top) / there.height) * down, high),
+    ];
   }
 
   let drag = null;
@@ -107,7 +123,8 @@ function draw(wide, high) {
   svg.append(veil, ...lines);
   return {
     svg,
-    show([x, y, width, height]) {
+    show([x, y, width, height], [left, top, across, down]) {
+      svg.setAttribute("viewBox", `${left} ${top} ${across} ${down}`);
       veil.setAttribute("d", `M0 0H${wide}V${high}H0ZM${x} ${y}h${width}v${height}h${-width}Z`);
       for (const line of lines) {
         Object.entries({ x, y, width, height }).forEach(([key, value]) => line.setAttribute(key, value));

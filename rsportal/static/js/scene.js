@@ -1,5 +1,6 @@
 // The scene page: feedback in place, how long it is looked at, boxes drawn on it, and copying the footprint.
 
+import "./deep/view.js";
 import "./dwell.js";
 import "./feedback.js";
 import "./part.js";

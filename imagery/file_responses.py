@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import http_date, quote_etag
 from django.utils.translation import gettext as _
@@ -30,6 +30,8 @@ def asset_response(request: HttpRequest, *, user: Viewer, asset: Asset) -> HttpR
     original = asset.role == Asset.Role.DATA
     if original:
         _original_check(user, asset)
+    if asset.href and not asset.path:  # Read where it is: whoever may have it fetches it there.
+        return HttpResponseRedirect(asset.href)
     etag = quote_etag(asset.sha256)
     changed = int(asset_path(asset).stat().st_mtime)
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag, last_modified=changed)

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from imagery.readers import BandInfo, ImageData, Reader, Size, Window, fit_within, open_scene
 from imagery.readers.bands import band_position, band_positions
+from imagery.readers.location import Location
 from imagery.rendering_recipe import BandRecipe, Stretching
 
 _SAMPLE_SIDE_PIXELS: Final = 1024
@@ -180,7 +180,7 @@ def _name(bands: Sequence[BandInfo], position: int) -> str:
 
 @contextmanager
 def scene_drawn(
-    files: Mapping[str, Path],
+    files: Mapping[str, Location],
     *,
     names: Mapping[str, str] | None = None,
     recipe: BandRecipe | None = None,

@@ -26,7 +26,7 @@ from imagery.models import Asset, Scene
 from imagery.readers.formats import FACTS
 from imagery.rendering import Renderer, scene_drawn
 from imagery.selectors import scene_get, scene_originals
-from imagery.storage import asset_path
+from imagery.storage import asset_location
 from imagery.tile_cache import TileKey, drawing, tile_read, tile_write
 from imagery.warping import mercator_picture
 from rsportal.errors import RsportalError, Unavailable
@@ -189,7 +189,7 @@ class SceneTiles:
     @contextmanager
     def renderer(self) -> Iterator[Renderer]:
         """Open the scene as the encoder saw it."""
-        files = {asset.key: asset_path(asset) for asset in self.originals}
+        files = {asset.key: asset_location(asset) for asset in self.originals}
         names = {asset.key: asset.filename for asset in self.originals}
         style = self.style
         with scene_drawn(files, names=names, stretch=_measured.get(style) or self.scene.stretch) as renderer:

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imagery.models import Asset
+from imagery.readers.location import Location, RemoteFile
 from rsportal.errors import InvalidInput, RsportalError
 
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -58,7 +59,9 @@ def asset_path(asset: Asset) -> Path:
     check found other bytes in it than the scene was made of."""
     if asset.fixity == Asset.Fixity.CHANGED:
         raise AssetChanged(
-            _("The file %(file)s was changed since this scene was made of it; restore it, or add it again as it is now.")
+            _(
+                "The file %(file)s was changed since this scene was made of it; restore it, or add it again as it is now."
+            )
             % {"file": asset.filename}
         )
     return asset_place(asset)
@@ -76,6 +79,14 @@ def asset_place(asset: Asset) -> Path:
     if not there:
         raise _missing(asset)
     return path
+
+
+def asset_location(asset: Asset) -> Location:
+    """Return where an asset's bytes are read: its file, or its address when the portal keeps none.
+
+    Raises what :func:`asset_path` raises. An address is not asked whether the file is there: reading it will tell.
+    """
+    return RemoteFile(asset.href) if asset.href and not asset.path else asset_path(asset)
 
 
 def asset_open(asset: Asset) -> BinaryIO:

@@ -12,7 +12,7 @@ from PIL import Image
 from imagery.models import Asset
 from imagery.readers import Size
 from imagery.rendering import scene_drawn
-from imagery.storage import asset_path
+from imagery.storage import asset_location, asset_path
 from imagery.tiling import TileWindow
 from rsportal.errors import RsportalError
 
@@ -105,7 +105,7 @@ def _cut(preview: Asset, window: TileWindow, scale: float) -> Image.Image:
 def _read(scene: _SceneFiles, window: TileWindow, side: int) -> Image.Image:
     factor = min(1.0, side / min(window.width, window.height))
     size = (max(1, round(window.width * factor)), max(1, round(window.height * factor)))
-    files = {asset.key: asset_path(asset) for asset in scene.data}
+    files = {asset.key: asset_location(asset) for asset in scene.data}
     names = {asset.key: asset.filename for asset in scene.data}
     with scene_drawn(files, names=names, stretch=scene.stretch) as renderer:
         return Image.fromarray(renderer.render(window.box, size).array)

@@ -23,7 +23,7 @@ from imagery.readers.sidecars import PLACING, SIDECAR_KEYS, sidecar_media_type, 
 from imagery.rendering_recipe import BandRecipe, recipe_parse
 from imagery.services.properties import scene_fields
 from imagery.services.queue import job_enqueue
-from imagery.storage import AssetMissing, asset_path, file_copy_in, file_sha256, scene_files_remove
+from imagery.storage import AssetMissing, asset_location, file_copy_in, file_sha256, scene_files_remove
 from imagery.validation import FileFacts, file_check, sidecar_check
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput, NotAllowed, RsportalError
@@ -219,7 +219,7 @@ def _missing_files(scenes: Sequence[Scene]) -> dict[tuple[UUID, str], Asset]:
     rows = Asset.objects.filter(scene__in=scenes, role=Asset.Role.DATA) if scenes else ()
     for asset in rows:
         try:
-            asset_path(asset)
+            asset_location(asset)
         except AssetMissing:
             lost[asset.scene_id, asset.key] = asset
     return lost

@@ -6,7 +6,7 @@ from PIL import Image
 from imagery.models import Asset, Scene
 from imagery.readers import Window
 from imagery.rendering import scene_drawn
-from imagery.storage import asset_path
+from imagery.storage import asset_location
 from imagery.sweep import window_drawn
 from imagery.tiling import TileWindow
 from rsportal.errors import InvalidInput
@@ -19,7 +19,7 @@ def window_picture(*, scene: Scene, window: Window, image_size: int) -> Image.Im
     InvalidInput when the file is smaller than when it was added.
     """
     assets = list(Asset.objects.filter(scene=scene, role=Asset.Role.DATA))
-    files = {asset.key: asset_path(asset) for asset in assets}
+    files = {asset.key: asset_location(asset) for asset in assets}
     x, y, width, height = window
     names = {asset.key: asset.filename for asset in assets}
     with scene_drawn(files, names=names, stretch=scene.stretch) as renderer:

@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from imagery.leases import MAX_ATTEMPTS, stale_before
+from imagery.leases import has_attempts_left, is_out_of_attempts, stale_before
 from imagery.models import EncoderFill, FillItem, Scene
 from imagery.models.encoder import HEAVY_FIELDS
 from imagery.tiling import FINEST_SIDE_PIXELS
@@ -46,7 +46,7 @@ def items_claim(fill: EncoderFill, *, most: int) -> list[FillItem]:
             first = dead.first() or queued.first()
             if first is None:
                 return []
-            if first.attempts < MAX_ATTEMPTS:
+            if not is_out_of_attempts(first):
                 break
             _finish_failed(first, first.reason or _stopped_workers(first))
         items = [first]
@@ -112,11 +112,15 @@ def item_crashed(item: FillItem, error: BaseException) -> None:
     """Queue an owned item again after an unexpected error, or end it when it is out of attempts."""
     said = " ".join(str(error).split())[:500]
     reason = _("Unexpected error (%(kind)s: %(message)s).") % {"kind": type(error).__name__, "message": said}
-    if item.attempts < MAX_ATTEMPTS:
-        owned([item]).update(state=State.QUEUED, reason=reason)
+    if owned([item]).filter(has_attempts_left()).update(state=State.QUEUED, reason=reason):
         return
     tried = _("It was tried %(times)d times; the worker's log has the details.") % {"times": item.attempts}
     item_failed(item, f"{reason} {tried}")
+
+
+def items_got_on(items: Sequence[FillItem]) -> None:
+    """Note that vectors of owned, locked items were stored: what cuts this attempt off does not count against them."""
+    owned(items).exclude(got_on_at=F("attempts")).update(got_on_at=F("attempts"))
 
 
 def items_done(ids: Collection[int]) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from imagery.leases import MAX_ATTEMPTS, stale_before
+from imagery.leases import has_attempts_left, is_out_of_attempts, stale_before
 from imagery.models import IngestJob, Scene
 from imagery.querysets import JobQuerySet
 from imagery.tiling import FINEST_SIDE_PIXELS
@@ -42,17 +42,22 @@ def jobs_claim(*, most: int, job_id: UUID | None = None, batch: UUID | None = No
         while True:
             rows = claimable().select_related("scene", "created_by", "collection").order_by("created_at", "pk")
             rows = rows.filter(batch=batch) if batch else rows
+            new_waits = rows.filter(state=State.QUEUED, again=False).exists()
             rows = rows.select_for_update(skip_locked=True, of=("self",))
-            first = (rows.filter(pk=job_id) if job_id else rows).first()
+            if job_id:
+                first = rows.filter(pk=job_id).first()
+            else:  # Whoever adds a picture does not wait for those that can be found already.
+                first = (rows.filter(again=False).first() if new_waits else None) or rows.first()
             if first is None:
                 return []
-            if first.attempts >= MAX_ATTEMPTS:
+            if is_out_of_attempts(first):
                 _out_of_attempts(first)
                 continue
             jobs = [first]
             if most > 1 and job_id is None and first.attempts == 0 and _is_small(first.scene):
                 side = FINEST_SIDE_PIXELS
-                small = rows.filter(attempts=0, scene__width__lte=side, scene__height__lte=side, state=State.QUEUED)
+                alike = rows.filter(again=first.again)
+                small = alike.filter(attempts=0, scene__width__lte=side, scene__height__lte=side, state=State.QUEUED)
                 jobs += list(small.exclude(pk=first.pk)[: most - 1])
             _take(jobs)
             return jobs
@@ -98,8 +103,12 @@ def jobs_lock_owned(jobs: Sequence[IngestJob]) -> set[UUID]:
 
 
 def job_progress(job: IngestJob, *, done: int, total: int) -> None:
-    """Store how far an owned, locked job is, which is also a sign of life."""
-    owned([job]).update(done=done, total=total, heartbeat_at=timezone.now())
+    """Store how far an owned, locked job is, which is also a sign of life.
+
+    More tiles than ever make the attempt one that got on: a long job that is cut off again and again comes to its end.
+    """
+    got_on = Case(When(done__lt=done, then=F("attempts")), default=F("got_on_at"))
+    owned([job]).update(done=done, total=total, heartbeat_at=timezone.now(), got_on_at=got_on)
 
 
 def jobs_ready(jobs: Sequence[IngestJob], *, totals: Mapping[UUID, int]) -> None:
@@ -143,8 +152,8 @@ def job_crashed(job: IngestJob, error: BaseException) -> bool:
     """
     said = " ".join(str(error).split())[:500]
     reason = _("Unexpected error (%(kind)s: %(message)s).") % {"kind": type(error).__name__, "message": said}
-    if job.attempts < MAX_ATTEMPTS:
-        return bool(owned([job]).update(state=State.QUEUED, reason=reason))
+    if owned([job]).filter(has_attempts_left()).update(state=State.QUEUED, reason=reason):
+        return True
     tried = _("It was tried %(times)d times; the worker's log has the details.") % {"times": job.attempts}
     job_failed(job, f"{reason} {tried}", retryable=True)
     return False
@@ -161,7 +170,7 @@ def stale_jobs_release() -> list[UUID]:
     with transaction.atomic():
         stale = IngestJob.objects.filter(state=State.RUNNING, heartbeat_at__lt=stale_before())
         for job in stale.order_by("pk").select_for_update(skip_locked=True):
-            if job.attempts >= MAX_ATTEMPTS:
+            if is_out_of_attempts(job):
                 _out_of_attempts(job)
                 continue
             IngestJob.objects.filter(pk=job.pk).update(state=State.QUEUED)

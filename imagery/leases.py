@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 MAX_ATTEMPTS: Final = 3
+"""So many attempts in a row that store nothing end a row; one that got on is no reason to give up."""
 _BEATS_PER_STALE: Final = 6
 _log = logging.getLogger(__name__)
 
@@ -22,6 +23,16 @@ _log = logging.getLogger(__name__)
 def stale_before() -> datetime:
     """Return the moment before which a running row's last sign of life means that its worker is dead."""
     return timezone.now() - timedelta(seconds=settings.INGEST_STALE_SECONDS)
+
+
+def is_out_of_attempts(row: Any) -> bool:
+    """Return whether a row was claimed too often since an attempt last stored anything."""
+    return bool(row.attempts - row.got_on_at >= MAX_ATTEMPTS)
+
+
+def has_attempts_left() -> Q:
+    """Return the filter of rows that may be tried again, by what the database knows now."""
+    return Q(attempts__lt=F("got_on_at") + MAX_ATTEMPTS)
 
 
 @contextmanager

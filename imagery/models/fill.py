@@ -70,6 +70,9 @@ class FillItem(models.Model):
     )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    got_on_at = models.PositiveSmallIntegerField(
+        _("last attempt that got on"), default=0, db_default=0, help_text=_("0: none stored anything yet.")
+    )
     reason = models.TextField(_("reason of failure"), blank=True)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
 

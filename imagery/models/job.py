@@ -31,8 +31,17 @@ class IngestJob(models.Model):
     source_name = models.CharField(_("source"), max_length=300)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    got_on_at = models.PositiveSmallIntegerField(
+        _("last attempt that got on"), default=0, db_default=0, help_text=_("0: none stored anything yet.")
+    )
     done = models.PositiveIntegerField(_("tiles done"), default=0)
     total = models.PositiveIntegerField(_("tiles in all"), default=0)
+    again = models.BooleanField(
+        _("once more"),
+        default=False,
+        db_default=False,
+        help_text=_("It encodes a scene that was ready before, with its collection's present recipe and windows."),
+    )
     reason = models.TextField(_("reason of failure"), blank=True)
     retryable = models.BooleanField(_("can be retried"), default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -50,6 +59,8 @@ class IngestJob(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["state", "heartbeat_at"], name="job_stale"),
+            models.Index(fields=["created_at"], condition=models.Q(state="queued", again=False), name="job_new_waits"),
+            models.Index(fields=["collection", "-created_at"], condition=models.Q(again=True), name="job_again"),
         ]
 
     def __str__(self) -> str:

@@ -117,7 +117,7 @@ def scenes_fill(scene_ids: Collection[UUID]) -> None:
     for fill in EncoderFill.objects.filter(encoder__state__in=KEPT).order_by("encoder_id"):
         known = FillItem.objects.filter(fill=fill, scene__in=scene_ids)
         failed = known.filter(state=FillItem.State.FAILED).count()
-        again = known.update(state=FillItem.State.QUEUED, attempts=0, reason="")
+        again = known.update(state=FillItem.State.QUEUED, attempts=0, got_on_at=0, reason="")
         FillItem.objects.bulk_create([FillItem(fill=fill, scene_id=pk) for pk in scene_ids], ignore_conflicts=True)
         mine = EncoderFill.objects.filter(pk=fill.pk)
         mine.update(total=F("total") + len(scene_ids) - again, failed=F("failed") - failed)
@@ -180,7 +180,7 @@ def encoder_fill_retry(*, encoder: Encoder) -> int:
     with transaction.atomic():
         chosen = encoders_lock()[encoder.pk]
         failed = FillItem.objects.filter(fill__encoder=chosen, state=FillItem.State.FAILED)
-        count = failed.update(state=FillItem.State.QUEUED, attempts=0, reason="")
+        count = failed.update(state=FillItem.State.QUEUED, attempts=0, got_on_at=0, reason="")
         if not count:
             raise Conflict(_("No scene of encoder %(name)s has failed.") % {"name": encoder.name})
         fill = _locked(chosen)

@@ -24,6 +24,7 @@ from imagery.fill_items import (
     item_failed,
     items_claim,
     items_done,
+    items_got_on,
     items_hand_back,
     items_lock_owned,
     owned,
@@ -41,7 +42,7 @@ from imagery.services.queue import fill_enqueue
 from imagery.services.regions import inputs_encode
 from imagery.services.runtime import encoder_runtime_prepare
 from imagery.services.selftest import encoder_probe_record, encoder_ready
-from imagery.storage import AssetMissing, asset_path
+from imagery.storage import AssetMissing, asset_location
 from imagery.tiling import TileWindow
 from rsportal.errors import Conflict, RsportalError
 from rsportal.logs import job_logging
@@ -206,7 +207,7 @@ class _Run:
 
     def _work(self, item: FillItem, assets: Sequence[Asset], windows: dict[TileWindow, int]) -> Work | None:
         try:
-            files = {asset.key: asset_path(asset) for asset in assets}
+            files = {asset.key: asset_location(asset) for asset in assets}
         except AssetMissing as error:
             item_failed(item, error.message)
             return None
@@ -271,6 +272,9 @@ class _Run:
                     self._scenes[event.work.scene_id].left -= 1
             finished = [pk for pk, scene in self._scenes.items() if scene.left <= 0]
             items_done([self._scenes[pk].item.pk for pk in finished])
+            begun = {event.work.scene_id for event in self._batch} & set(self._scenes) - set(finished)
+            if begun:
+                items_got_on([self._scenes[pk].item for pk in begun])
             state = fill_advance(self.fill.pk, done=len(finished))
         for pk in finished:
             del self._scenes[pk]

@@ -103,9 +103,9 @@ def ingest_job_retry(*, job: IngestJob, user: User) -> IngestJob:
                 _("%(file)s was refused and is not kept. Correct the file and add it again.")
                 % {"file": locked.source_name}
             )
-        locked.state, locked.attempts, locked.done = State.QUEUED, 0, 0
+        locked.state, locked.attempts, locked.got_on_at, locked.done = State.QUEUED, 0, 0, 0
         locked.reason, locked.retryable, locked.finished_at = "", False, None
-        locked.save(update_fields=["state", "attempts", "done", "reason", "retryable", "finished_at"])
+        locked.save(update_fields=["state", "attempts", "got_on_at", "done", "reason", "retryable", "finished_at"])
         # A READY scene (encoding it anew failed) stays READY: shown meanwhile, and kept if this is cancelled.
         Scene.objects.filter(pk=locked.scene_id, status=Scene.Status.FAILED).update(
             status=Scene.Status.PENDING, updated_at=timezone.now()

@@ -1,14 +1,16 @@
 """The job's states: claims, crashes, stale workers, retry, cancel, deletion."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from imagery import jobs
 from imagery.encoders.base import ImageTextEncoder
+from imagery.leases import MAX_ATTEMPTS
 from imagery.models import Embedding, IngestJob, Scene, Tile
 from imagery.services import encode
 from imagery.services.ingest import (
@@ -152,6 +154,50 @@ def test_a_second_attempt_goes_on_where_the_first_ended(queue, encoder, monkeypa
     tiles = Tile.objects.filter(scene=job.scene).count()
     assert (job.state, job.attempts, job.done, job.total) == (State.READY, 2, tiles, tiles)
     assert Embedding.objects.count() == tiles == sum(calls) - calls[1]
+
+
+def test_a_long_job_outlives_any_number_of_restarts_between_which_it_gets_on(queue, encoder, monkeypatch):
+    (job,) = queue(width=1500, height=1100)
+    store = encode.embeddings_store
+    calls = []
+
+    def dies_in_every_second_batch(**arguments):
+        calls.append(len(arguments["tile_ids"]))
+        if len(calls) % 2 == 0:
+            raise RuntimeError("the power went")
+        store(**arguments)
+
+    monkeypatch.setattr(encode, "embeddings_store", dies_in_every_second_batch)
+    done = [0]
+    while True:
+        with suppress(RuntimeError):
+            ingest_job_run(job_id=job.pk)
+        job.refresh_from_db()
+        assert job.done > done[-1], "every attempt gets on"
+        done.append(job.done)
+        if job.state != State.QUEUED:
+            break
+    tiles = Tile.objects.filter(scene=job.scene).count()
+    assert (job.state, job.done, job.total) == (State.READY, tiles, tiles)
+    assert job.attempts == len(done) - 1 > MAX_ATTEMPTS
+    assert Embedding.objects.count() == tiles
+
+
+def test_workers_that_stop_without_getting_on_end_a_job_however_far_it_was(queue):
+    (job,) = queue(width=1500, height=1100)
+    for done in (16, 32, 48, 64):
+        (mine,) = jobs.jobs_claim(most=1)
+        with transaction.atomic():
+            assert jobs.jobs_lock_owned([mine])
+            jobs.job_progress(mine, done=done, total=90)
+        make_stale(job)
+    for _ in range(3):
+        (mine,) = jobs.jobs_claim(most=1)
+        jobs.job_progress(mine, done=64, total=90)  # What earlier attempts did is no progress of this one.
+        make_stale(job)
+    assert jobs.jobs_claim(most=1) == []
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.done, job.retryable) == (State.FAILED, 7, 64, True)
 
 
 def test_an_unexpected_error_is_tried_three_times_and_then_kept_for_retry(queue, encoder, monkeypatch, owner):

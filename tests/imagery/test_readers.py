@@ -253,7 +253,7 @@ def test_only_the_sniffed_driver_opens_a_file(tmp_path):
     path.write_text(
         f"<VRTDataset><VRTRasterBand><SourceFilename>{secret}</SourceFilename></VRTRasterBand></VRTDataset>"
     )
-    with pytest.raises(UnreadableImage, match="XML"):
+    with pytest.raises(UnreadableImage, match="VRT that is not read"):
         open_scene({"data": path})
 
 

@@ -31,12 +31,13 @@ from imagery.jobs import (
 from imagery.leases import beating
 from imagery.models import Asset, Embedding, Encoder, IngestJob, Scene, Tile
 from imagery.rendering_recipe import recipe_parse
+from imagery.services.again import rules_changed, scenes_encode_again, vectors_outdated_drop
 from imagery.services.attach import scene_give_up
 from imagery.services.fill import encoders_lock_shared, scenes_fill
 from imagery.services.prepare import Broken, Opened, Pixels, Preparation, Work
 from imagery.services.regions import Encoded, inputs_encode
 from imagery.services.scene_store import scenes_store
-from imagery.storage import AssetMissing, asset_path, scene_files_remove
+from imagery.storage import AssetMissing, asset_location, scene_files_remove
 from imagery.tiling import TileRule, TileWindow
 from rsportal.errors import InvalidInput, RsportalError
 from rsportal.logs import job_logging
@@ -112,6 +113,13 @@ class _Progress:
     total: int
     done: int
     tiles: dict[TileWindow, int] = field(default_factory=dict)
+    strangers: list[int] = field(default_factory=list)
+    """Tiles of an older layout, by which a scene that is encoded again is found until it is done."""
+
+    @property
+    def gets_on(self) -> bool:
+        """Whether more is done than at any earlier attempt of a job that begins from nothing."""
+        return not self.work.job.again or self.done > self.work.job.done
 
 
 @dataclass
@@ -149,7 +157,7 @@ class _Run:
             job_failed(job, _("The scene was deleted."), retryable=False)
             return None
         try:
-            files = {asset.key: asset_path(asset) for asset in assets}
+            files = {asset.key: asset_location(asset) for asset in assets}
         except AssetMissing as error:
             job_failed(job, error.message, retryable=True)
             return None
@@ -158,7 +166,9 @@ class _Run:
             scene_id=job.scene.pk,
             files=files,
             names={asset.key: asset.filename for asset in assets},
-            embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 else frozenset(),
+            # Encoded again: which vectors are old ones cannot be told, so a later attempt makes all of them.
+            embedded=_embedded(job.scene, self.encoder) if job.attempts > 1 and not job.again else frozenset(),
+            kept=job.scene.stretch,
             rule=TileRule.of(job.collection),
             gsd_m=job.scene.gsd,
             recipe=recipe_parse(job.collection.rendering),
@@ -228,6 +238,7 @@ class _Run:
                 self._progress[event.work.job.pk].done += 1
             touched = {event.work.job.pk for event in opened} | {event.work.job.pk for event in batch}
             finished = self._progress_store(touched)
+            self._again_finish([self._progress[job_id] for job_id in finished])
             scenes_fill([self._progress[job_id].work.scene_id for job_id in finished])
         for job_id in finished:
             del self._progress[job_id]
@@ -255,7 +266,8 @@ class _Run:
         finished = {job_id for job_id in touched if self._progress[job_id].done >= self._progress[job_id].total}
         for job_id in touched - finished:
             progress = self._progress[job_id]
-            job_progress(progress.work.job, done=progress.done, total=progress.total)
+            if progress.gets_on:
+                job_progress(progress.work.job, done=progress.done, total=progress.total)
         jobs_ready(
             [self._progress[job_id].work.job for job_id in finished],
             totals={job_id: self._progress[job_id].total for job_id in finished},
@@ -273,17 +285,31 @@ class _Run:
             for window in event.windows
         ]
         Tile.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
-        strangers = []
         planned = {scene_id: set(event.windows) for scene_id, event in scenes.items()}
         for pk, scene_id, *values in Tile.objects.filter(scene__in=scenes).values_list("pk", "scene", *_WINDOW_FIELDS):
             window = TileWindow(**dict(zip(_WINDOW_FIELDS, values, strict=True)))
+            progress = self._progress[scenes[scene_id].work.job.pk]
             if window in planned[scene_id]:
-                self._progress[scenes[scene_id].work.job.pk].tiles[window] = pk
+                progress.tiles[window] = pk
             else:
-                strangers.append(pk)
-        if strangers:
-            Embedding.objects.filter(tile__in=strangers).delete()
-            Tile.objects.filter(pk__in=strangers).delete()
+                progress.strangers.append(pk)
+        _tiles_drop(
+            [pk for event in opened if not event.work.job.again for pk in self._progress[event.work.job.pk].strangers]
+        )
+
+    def _again_finish(self, finished: Sequence[_Progress]) -> None:
+        """Take away what is left of the old look of scenes that were encoded again; queue those that are outdated."""
+        again = [progress for progress in finished if progress.work.job.again]
+        if again:
+            _tiles_drop([pk for progress in again for pk in progress.strangers])
+            vectors_outdated_drop(scene_ids=[progress.work.scene_id for progress in again], encoder=self.encoder)
+        scenes_encode_again(rules_changed(progress.work.job for progress in finished))
+
+
+def _tiles_drop(tile_ids: Sequence[int]) -> None:
+    if tile_ids:
+        Embedding.objects.filter(tile__in=tile_ids).delete()
+        Tile.objects.filter(pk__in=tile_ids).delete()
 
 
 def job_refuse(job: IngestJob, error: RsportalError) -> None:

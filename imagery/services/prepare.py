@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from PIL import Image
 from imagery.encoders.base import ImageInput
 from imagery.perceptual import perceptual_hash
 from imagery.readers import Reader, Size
+from imagery.readers.location import Location
 from imagery.rendering import Renderer, scene_drawn
 from imagery.rendering_recipe import BandRecipe
 from imagery.storage import StoredFile, file_write
@@ -40,7 +40,7 @@ class Work:
 
     job: Any
     scene_id: UUID
-    files: dict[str, Path]
+    files: dict[str, Location]
     names: dict[str, str]
     embedded: frozenset[TileWindow] = frozenset()
     windows: Sequence[TileWindow] | None = None
@@ -48,6 +48,8 @@ class Work:
     gsd_m: float | None = None
     """The sampling that the scene's sender named, for files that do not tell."""
     recipe: BandRecipe | None = None
+    kept: Mapping[str, Any] | None = None
+    """How the scene was drawn at the earlier attempt that made ``embedded``; drawn otherwise now, they do not count."""
     stretch: Mapping[str, Any] | None = None
     """How the scene was drawn when it was added (a fill draws it alike); None: by ``recipe``, measured now."""
     language: str | None = None
@@ -116,7 +118,10 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
                 windows: Sequence[TileWindow] = with_data(
                     planned, whole().mask, width=reader.width, height=reader.height
                 )
-                yield Opened(work=work, facts=_facts(work, renderer, whole().array), windows=list(windows))
+                facts = _facts(work, renderer, whole().array)
+                if work.kept is not None and facts.fields["stretch"] != work.kept:
+                    work.embedded = frozenset()
+                yield Opened(work=work, facts=facts, windows=list(windows))
             else:
                 windows = work.windows
                 _inside_require(windows, reader)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -115,7 +116,7 @@ def _steps_needed(ring: Ring, tolerance: float) -> int:
     Measured at every point against the chord of its neighbours: twice as long as the edge's own, so four times as far
     from the curve. That distance, cut down to ``tolerance``, leaves a quarter of it to the edge's own chords.
     """
-    points = np.asarray(ring, dtype=np.float64)
+    points = _ground(ring)
     between = points[1:-1] - (points[:-2] + points[2:]) / 2
     inner = [number for number in range(len(between)) if (number + 1) % _EDGE_STEPS]  # Corners are no error.
     worst = float(np.hypot(*between[inner].T).max())
@@ -329,7 +330,7 @@ def _tidied(ring: Ring, tolerance: float) -> list[list[float]] | None:
 
 def _simplified(ring: Sequence[Point], tolerance: float) -> list[Point]:
     """Return a closed ring without the points that lie within ``tolerance`` of it anyway (Douglas and Peucker 1973)."""
-    points = np.asarray(ring, dtype=np.float64)
+    points = _ground(ring)
     keep = {0, len(ring) - 1}
     far = int(np.argmax(np.hypot(*(points - points[0]).T)))
     spans = [(0, far), (far, len(ring) - 1)]
@@ -345,6 +346,13 @@ def _simplified(ring: Sequence[Point], tolerance: float) -> list[Point]:
             split = first + 1 + int(np.argmax(beside))
             spans += [(first, split), (split, last)]
     return [ring[number] for number in sorted(keep)]
+
+
+def _ground(ring: Sequence[Point]) -> NDArray[np.float64]:
+    """Return (n, 2) points in degrees of latitude: longitudes as long as they are on the ring's broadest parallel."""
+    points = np.array(ring, dtype=np.float64)
+    points[:, 0] *= math.cos(math.radians(float(np.abs(points[:, 1]).min())))
+    return points
 
 
 def _area(ring: Sequence[Point]) -> float:

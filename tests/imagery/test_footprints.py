@@ -126,15 +126,18 @@ def test_every_utm_zone(half):
         assert strays < HALF_A_PIXEL and corner < HALF_A_PIXEL, zone
 
 
-@pytest.mark.parametrize("case", ["UTM 18 N", "universal polar stereographic", "Lambert conformal conic"])
-def test_scenes_of_20_000_pixels(case):
+@pytest.mark.parametrize(
+    ("case", "points"),
+    [("UTM 18 N", 100), ("Lambert conformal conic", 100), ("universal polar stereographic", 1200)],
+)
+def test_scenes_of_20_000_pixels(case, points):
     epsg, transform = GRIDS[case]
     found = footprint_of_grid(CRS.from_epsg(epsg), transform, 20_000, 20_000)
     if found is None:
         pytest.fail("the grid was refused")
     strays, corner = off_in_pixels(found, f"EPSG:{epsg}", transform, 20_000, 20_000)
     assert strays < HALF_A_PIXEL and corner < HALF_A_PIXEL
-    assert sum(map(len, found.geometry["coordinates"])) < 400, "no more points than the curve needs"
+    assert sum(map(len, found.geometry["coordinates"])) < points, "no more points than the curve needs"
 
 
 class Grid:

@@ -11,10 +11,8 @@ export function controlsAdd(view) {
   const { L } = window;
   L.control.zoom({ zoomInTitle: words.zoom_in, zoomOutTitle: words.zoom_out }).addTo(map);
   buttonsAdd(view);
-  const readout = view.stage.closest("figure").querySelector("[data-deep-readout]");
-  if (readout) readout.hidden = false;
   let places = null;
-  const show = pointer(view, readout, () => places);
+  const show = pointer(view, () => places);
   if (!view.facts.places) return;
   fetch(view.facts.places, { credentials: "same-origin" })
     .then((answer) => (answer.ok ? answer.json() : null))
@@ -77,17 +75,21 @@ function told(button, stage, words) {
 }
 
 /** Tells where the pointer is (without one, the middle of the view); returns a function that tells it anew. */
-function pointer({ map, facts, pixel, words }, readout, places) {
+function pointer({ map, facts, pixel, words }, places) {
+  const { L } = window;
+  const readout = L.DomUtil.create("div", "deep__readout");
+  const corner = L.control({ position: "bottomright" });
+  corner.onAdd = () => readout;
+  corner.addTo(map);
   let at = null;
   const show = () => {
-    if (!readout) return;
     const { x, y } = pixel(at ?? map.getCenter());
     const inside = x >= 0 && y >= 0 && x < facts.width && y < facts.height;
     const place = inside && places()?.lonLat(x, y);
     const said = [];
     if (place) said.push(`${place[0].toFixed(5)}, ${place[1].toFixed(5)}`);
     if (inside) said.push(`${words.column} ${Math.floor(x)}, ${words.row} ${Math.floor(y)}`);
-    readout.textContent = said.join(" · ");
+    readout.textContent = said.join("\n");
     readout.title = at ? words.pointer : words.middle;
   };
   map.on("mousemove", (event) => {

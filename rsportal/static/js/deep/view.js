@@ -53,8 +53,10 @@ function start(stage) {
   view.fit = () => map.setView(whole.getCenter(), fitZoom(), { animate: false });
   const fitZoom = () => map.getBoundsZoom(whole, false);
 
+  map.setMaxZoom(last + BEYOND + 20); // Of a few pixels, all is seen only beyond.
   view.fit();
   map.setMinZoom(fitZoom());
+  map.setMaxZoom(Math.max(last, fitZoom()) + BEYOND);
   map.setMaxBounds(whole);
   picturesAdd(view, host);
   squaresAdd(view);

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from imagery.form_fields import PROVIDERS_HELP, KeywordsField, ProvidersField
 from imagery.models import Collection, CollectionMember
 from imagery.selectors import collections_editable
 from rsportal.accounts.models import User
@@ -15,19 +16,33 @@ from rsportal.errors import RsportalError
 
 
 class CollectionForm(forms.ModelForm):
-    """A collection's own words, licence and visibility."""
+    """A collection's own words, licence, visibility and whom to name."""
+
+    providers = ProvidersField(
+        label=_("Providers"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=PROVIDERS_HELP,
+    )
+    keywords = KeywordsField(label=_("Keywords"), required=False, help_text=_("With commas between them."))
+    doi = forms.CharField(label="DOI", required=False, max_length=200, help_text=_("Such as 10.5066/P9OGBGM6."))
 
     class Meta:
         model = Collection
-        fields = ("title", "description", "license", "license_url", "attribution", "visibility")
+        fields = (
+            "title", "description", "license", "license_url", "attribution", "visibility", "providers", "keywords",
+            "doi", "citation",
+        )  # fmt: skip
         widgets = {
             "description": forms.Textarea(attrs={"rows": 4}),
             "license": forms.TextInput(attrs={"list": "licenses", "autocomplete": "off"}),
             "attribution": forms.TextInput(),
+            "citation": forms.Textarea(attrs={"rows": 2}),
         }
         help_texts = {
             "attribution": _("The line to show with the images, such as “Contains Copernicus Sentinel data 2019”."),
             "license_url": _("Where the licence can be read."),
+            "citation": _("How the collection wants to be cited."),
         }
 
 

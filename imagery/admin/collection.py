@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagery.admin.base import PermittedAdmin, count_of
 from imagery.admin.member import MemberInline
+from imagery.form_fields import PROVIDERS_HELP, KeywordsField, ProvidersField
 from imagery.models import Collection, CollectionMember, Scene
 from imagery.services.collections import (
     collection_create,
@@ -26,6 +27,7 @@ from imagery.services.collections import (
 from rsportal.web import request_user
 
 _TEXTS = ("title", "description", "license", "license_url", "attribution", "visibility")
+_CITED = ("providers", "keywords", "doi", "citation")
 _TILING = ("tile_overlap", "tile_gsd_min", "tile_gsd_max", "tile_most")
 
 
@@ -38,10 +40,14 @@ class CollectionForm(forms.ModelForm):
         label=gettext_lazy("slug"),
         help_text=gettext_lazy("The last part of the collection's address. Empty: made from the title. It stays."),
     )
+    providers = ProvidersField(label=gettext_lazy("Providers"), required=False, help_text=PROVIDERS_HELP)
+    keywords = KeywordsField(
+        label=gettext_lazy("Keywords"), required=False, help_text=gettext_lazy("With commas between them.")
+    )
 
     class Meta:
         model = Collection
-        fields = ("slug", *_TEXTS, *_TILING)
+        fields = ("slug", *_TEXTS, *_CITED, *_TILING)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,7 +77,7 @@ class CollectionAdmin(PermittedAdmin):
     fieldsets = (
         (None, {"fields": ("title", "slug", "description", "owner_name")}),
         (gettext_lazy("Who sees it"), {"fields": ("visibility",)}),
-        (gettext_lazy("Licence"), {"fields": ("license", "license_url", "attribution")}),
+        (gettext_lazy("Licence"), {"fields": ("license", "license_url", "attribution", *_CITED)}),
         (
             gettext_lazy("Windows"),
             {
@@ -134,11 +140,12 @@ class CollectionAdmin(PermittedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in {*_TEXTS, *_TILING}}
+            written = {*_TEXTS, *_CITED, *_TILING}
+            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in written}
             if changes:
                 collection_update(collection=obj, user=request_user(request), **changes)
             return
-        texts = {name: form.cleaned_data[name] for name in (*_TEXTS, *_TILING)}
+        texts = {name: form.cleaned_data[name] for name in (*_TEXTS, *_CITED, *_TILING)}
         made = collection_create(user=request_user(request), slug=form.cleaned_data["slug"], **texts)
         obj.pk, obj.slug, obj.owner = made.pk, made.slug, made.owner
         obj._state.adding = False

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imagery.api.extents import CollectionExtent
+from imagery.api.fields import NamesField, ProvidersField
 from imagery.api.links import link
 from imagery.api.schemas import BBOX_SCHEMA, INTERVAL_SCHEMA
 from imagery.models import Collection
@@ -36,6 +37,7 @@ class CollectionLinksSerializer(serializers.Serializer):
 
     self = serializers.URLField()
     scenes = serializers.URLField()
+    stac = serializers.URLField()
 
 
 class CollectionSerializer(serializers.ModelSerializer):
@@ -46,6 +48,8 @@ class CollectionSerializer(serializers.ModelSerializer):
     originals_downloadable = serializers.BooleanField(
         help_text="Whether the licence lets every viewer download the original files."
     )
+    providers = ProvidersField(help_text="STAC providers.")
+    keywords = NamesField()
     extent = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
 
@@ -58,6 +62,10 @@ class CollectionSerializer(serializers.ModelSerializer):
             "license",
             "license_url",
             "attribution",
+            "providers",
+            "keywords",
+            "doi",
+            "citation",
             "visibility",
             "tile_overlap",
             "tile_gsd_min",
@@ -83,6 +91,7 @@ class CollectionSerializer(serializers.ModelSerializer):
         return {
             "self": link(request, "collection-detail", slug=collection.slug),
             "scenes": f"{link(request, 'scene-list')}?collection={collection.slug}",
+            "stac": link(request, "collection-stac", slug=collection.slug),
         }
 
 
@@ -100,6 +109,14 @@ class CollectionUpdateSerializer(serializers.Serializer):
     )
     license_url = serializers.URLField(required=False, allow_blank=True, default="")
     attribution = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
+    providers = ProvidersField(
+        required=False,
+        default=list,
+        help_text="STAC providers: objects with name, roles (producer, licensor, processor, host) and url.",
+    )
+    keywords = NamesField(required=False, default=list)
+    doi = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+    citation = serializers.CharField(required=False, allow_blank=True, default="")
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False, default=Visibility.PRIVATE)
     tile_overlap = serializers.FloatField(
         required=False,

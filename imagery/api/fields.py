@@ -44,6 +44,11 @@ class NamesField(serializers.JSONField):
 
 
 @extend_schema_field(BANDS_SCHEMA)
+class ProvidersField(serializers.JSONField):
+    """A list of STAC providers."""
+
+
+@extend_schema_field(BANDS_SCHEMA)
 class BandsField(serializers.JSONField):
     """The bands of a scene."""
 

@@ -33,6 +33,7 @@ class SceneLinksSerializer(serializers.Serializer):
 
     self = serializers.URLField()
     collection = serializers.URLField()
+    stac = serializers.URLField()
 
 
 class SceneSerializer(serializers.Serializer):
@@ -94,6 +95,7 @@ class SceneSerializer(serializers.Serializer):
         return {
             "self": link(request, "scene-detail", pk=scene.pk),
             "collection": link(request, "collection-detail", slug=scene.collection.slug),
+            "stac": link(request, "scene-stac", pk=scene.pk),
         }
 
 

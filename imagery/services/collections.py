@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from imagery.citation import doi_clean, keywords_clean, providers_clean, providers_merge
 from imagery.models import Collection, CollectionMember
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
@@ -21,7 +22,9 @@ _SLUG_LENGTH: Final = 70  # leaves room for a number behind it
 _SLUG_TRIES: Final = 5
 _RESERVED_SLUGS: Final = frozenset({"new"})  # addresses of other pages
 _TILE_FIELDS: Final = frozenset({"tile_overlap", "tile_gsd_min", "tile_gsd_max", "tile_most"})
-_CHANGEABLE: Final = _TILE_FIELDS | {
+_CITED_FIELDS: Final = frozenset({"providers", "keywords", "doi", "citation"})
+_MORE_FIELDS: Final = _TILE_FIELDS | _CITED_FIELDS
+_CHANGEABLE: Final = _MORE_FIELDS | {
     "title", "description", "license", "license_url", "attribution", "visibility",
 }  # fmt: skip
 
@@ -36,11 +39,12 @@ def collection_create(
     attribution: str = "",
     visibility: str = Visibility.PRIVATE,
     slug: str = "",
-    **tiling: float | None,
+    **more: Any,
 ) -> Collection:
     """Make a collection owned by ``user``; without ``slug`` its address is made from the title.
 
-    ``tiling``: any of the fields ``tile_...``, how its scenes are cut into windows.
+    ``more``: any of the fields ``tile_...``, how its scenes are cut into windows, and of providers, keywords, doi,
+    citation.
 
     Raises InvalidInput with the field at fault, also when a given slug is taken.
     """
@@ -53,7 +57,7 @@ def collection_create(
         visibility=visibility,
         owner=user,
     )
-    _assign(collection, tiling, _TILE_FIELDS)
+    _assign(collection, more, _MORE_FIELDS)
     if slug:
         collection.slug = slug
         if slug in _RESERVED_SLUGS:
@@ -78,8 +82,8 @@ def collection_create(
     raise Conflict(_("No free address for “%s” was found; try again or choose another title.") % title)
 
 
-def collection_update(*, collection: Collection, user: User, **changes: str | float | None) -> Collection:
-    """Change title, description, licence, attribution, visibility or windows. The address stays, so that links hold.
+def collection_update(*, collection: Collection, user: User, **changes: Any) -> Collection:
+    """Change its words, licence, providers, citation, visibility or windows. The address stays, so that links hold.
 
     Another rule of windows holds for scenes added from then on.
 
@@ -143,7 +147,16 @@ def _assign(collection: Collection, changes: Mapping[str, object], allowed: froz
     if unknown := set(changes) - allowed:
         raise InvalidInput(_("A collection has no changeable field “%s”.") % min(unknown), field=min(unknown))
     for name, value in changes.items():
-        setattr(collection, name, value)
+        setattr(collection, name, _cited(collection, name, value) if name in _CITED_FIELDS else value)
+
+
+def _cited(collection: Collection, name: str, value: Any) -> Any:
+    """Return what is kept for a field that says whom to name; members that a form does not show stay."""
+    if name == "providers":
+        return providers_clean(providers_merge(value or [], collection.providers))
+    if name == "keywords":
+        return keywords_clean(value or [])
+    return doi_clean(value or "") if name == "doi" else (value or "").strip()
 
 
 def _require_owner(collection: Collection, user: User) -> None:

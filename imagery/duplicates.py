@@ -89,8 +89,10 @@ def pixels_alike(distance: int, cosine: float | None) -> bool:
 def cosines(scene_id: UUID, others: Iterable[UUID]) -> dict[UUID, float]:
     """Return the cosine of the active encoder's vectors of whole scenes to this one's, where both are there."""
     encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).values_list("pk", flat=True).first()
+    if encoder is None:
+        return {}
     whole = Embedding.objects.filter(encoder_id=encoder, tile__level=0)
-    mine = whole.filter(tile__scene=scene_id).values_list("vector", flat=True).first() if encoder else None
+    mine = whole.filter(tile__scene=scene_id).values_list("vector", flat=True).first()
     if mine is None:
         return {}
     rows = whole.filter(tile__scene__in=list(others)).annotate(cosine=1.0 - CosineDistance("vector", mine))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from imagery.deep_view import deep_view
+from imagery.duplicates import duplicates_of
 from imagery.models import Asset, Scene
 from imagery.scene_tiles import SceneTiles
 from imagery.selectors import collection_editable, scene_get, scene_originals
@@ -44,6 +45,7 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
         "geojson": _geojson(shown),
         "bands": [_band_name(band) for band in shown.bands],
+        "duplicates": duplicates_of(shown, request.user),
         "properties": sorted((name, _said(name, value)) for name, value in shown.properties.items() if _plain(value)),
     }
     return render(request, "imagery/scene.html", context)

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from imagery.api.assets import AssetView
 from imagery.api.collections import CollectionViewSet
+from imagery.api.duplicates import DuplicatesView
 from imagery.api.jobs import JobViewSet
 from imagery.api.scenes import SceneViewSet
 from imagery.api.stac import StacCatalogView, StacCollectionView, StacItemView
@@ -24,6 +25,7 @@ urlpatterns = [
     path("scenes/<uuid:pk>/tiles/<int:z>/<int:x>/<int:y>.webp", MapTileView.as_view(), name="scene-map-tile"),
     path("scenes/<uuid:pk>/tilejson.json", TileJSONView.as_view(), name="scene-tilejson"),
     path("scenes/<uuid:pk>/deepzoom/<int:level>/<int:x>_<int:y>.webp", DeepZoomView.as_view(), name="scene-deepzoom"),
+    path("scenes/<uuid:pk>/duplicates/", DuplicatesView.as_view(), name="scene-duplicates"),
     path("scenes/<uuid:pk>/stac", StacItemView.as_view(), name="scene-stac"),
     path("collections/<slug:slug>/stac", StacCollectionView.as_view(), name="collection-stac"),
     path("stac", StacCatalogView.as_view(), name="stac"),

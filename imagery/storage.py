@@ -59,9 +59,7 @@ def asset_path(asset: Asset) -> Path:
     check found other bytes in it than the scene was made of."""
     if asset.fixity == Asset.Fixity.CHANGED:
         raise AssetChanged(
-            _(
-                "The file %(file)s was changed since this scene was made of it; restore it, or add it again as it is now."
-            )
+            _("The file %(file)s was changed since this scene was made of it; restore it, or add it again.")
             % {"file": asset.filename}
         )
     return asset_place(asset)

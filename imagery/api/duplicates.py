@@ -27,8 +27,7 @@ class DuplicateSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(
         choices=[(kind.value, kind.value) for kind in Kind],
-        help_text="`bytes`: an original file is the same. `pixels`: the picture is. `place`: the same ground on another "
-        "date.",
+        help_text="`bytes`: the same original file. `pixels`: the same picture. `place`: the same ground, another date.",
     )
     distance = serializers.IntegerField(allow_null=True, help_text="`pixels`: bits of 64 in which the hashes differ.")
     cosine = serializers.FloatField(allow_null=True, help_text="`pixels`: of the vectors; null: not encoded yet.")

@@ -1,27 +1,34 @@
-"""The upload page: many files at once, each judged on its own."""
+"""The upload page: files by the tus protocol (``tus_views``), or by one plain form without JavaScript."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from imagery.forms import UploadForm
-from imagery.models import Collection, IngestJob
+from imagery.models import Upload
 from imagery.selectors import collections_editable
-from imagery.services.ingest import SourceFile, source_ingest
+from imagery.selectors_uploads import upload_get, uploads_list
+from imagery.services.upload_form import FormFile, form_files_take
+from imagery.services.upload_groups import upload_groups
+from imagery.services.uploads import upload_delete
 from imagery.upload_handlers import LimitedFileUploadHandler
 from rsportal.accounts.models import User
 from rsportal.web import request_user
+
+_MOST_NAMES: Final = 20_000
+_UNFINISHED_SHOWN: Final = 100
 
 
 @csrf_exempt  # only here, where the body is not yet read: the inner view checks the token
@@ -38,16 +45,37 @@ def _upload(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, user, UploadForm(user=user, initial=_initial(request)))
     form = UploadForm(request.POST, request.FILES, user=user)
-    wants_json = request.headers.get("Accept", "").startswith("application/json")
     if not form.is_valid():
-        if wants_json:
-            return JsonResponse({"errors": form.errors.get_json_data()}, status=400)
         return _page(request, user, form, status=400)
-    collection, batch = form.cleaned_data["collection"], form.cleaned_data["batch"]
-    jobs = [_ingest(file, collection, user, batch) for file in form.cleaned_data["images"]]
-    if wants_json:
-        return JsonResponse({"results": [_result(job) for job in jobs]})
+    batch: UUID = form.cleaned_data["batch"]
+    files = [_form_file(file) for file in form.cleaned_data["images"]]
+    form_files_take(files=files, collection=form.cleaned_data["collection"], user=user, batch=batch)
     return redirect(f"{reverse('imagery:jobs')}?{urlencode({'batch': batch})}")
+
+
+@require_POST
+def upload_plan(request: HttpRequest) -> HttpResponse:
+    """Tell the page's script which of the chosen files make one scene, by their names (a JSON list of paths)."""
+    try:
+        names = json.loads(request.body)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or len(names) > _MOST_NAMES or not all(isinstance(name, str) for name in names):
+        return JsonResponse({}, status=400)
+    groups, left_out = upload_groups(names)
+    return JsonResponse(
+        {"groups": [{"name": group.name, "files": group.files} for group in groups], "left_out": left_out}
+    )
+
+
+@require_POST
+def upload_remove(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    """Give up an unfinished upload."""
+    try:
+        upload_delete(upload=upload_get(request.user, upload_id))
+    except Upload.DoesNotExist as error:
+        raise Http404 from error
+    return redirect("imagery:upload")
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
@@ -58,26 +86,16 @@ def _page(request: HttpRequest, user: User, form: UploadForm, *, status: int = 2
     context = {
         "form": form,
         "may_upload": collections_editable(user).exists(),
+        "unfinished": uploads_list(user, unfinished=True)[:_UNFINISHED_SHOWN],
         "max_bytes": settings.UPLOAD_MAX_BYTES,
         "max_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
         "max_megapixels": settings.UPLOAD_MAX_PIXELS // 1_000_000,
         "max_whole_megapixels": settings.PILLOW_MAX_PIXELS // 1_000_000,
+        "max_zip_bytes": settings.UPLOAD_ZIP_MAX_BYTES,
     }
     return render(request, "imagery/upload.html", context, status=status)
 
 
-def _ingest(file: UploadedFile, collection: Collection, user: User, batch: UUID) -> IngestJob:
+def _form_file(file: UploadedFile) -> FormFile:
     assert isinstance(file, TemporaryUploadedFile)  # what the handler above makes
-    source = SourceFile(path=Path(file.temporary_file_path()), filename=file.name or "")
-    return source_ingest(files=[source], collection=collection, user=user, batch=batch)
-
-
-def _result(job: IngestJob) -> dict[str, str]:
-    """Return what the page's script shows beside the file."""
-    return {
-        "filename": job.source_name,
-        "state": job.state,
-        "label": job.get_state_display(),
-        "reason": job.reason,
-        "scene_url": reverse("imagery:scene", args=[job.scene_id]) if job.scene_id else "",
-    }
+    return FormFile(path=Path(file.temporary_file_path()), filename=file.name or "")

@@ -242,6 +242,8 @@ CASES: dict[str, Make] = {
         page("imagery:upload", get=False, post=lambda h: {"collection": h.collection_id, "files": ""}),
         page("imagery:upload", get=False, post=lambda h: {"collection": h.slug, "files": ""}),
     ),
+    "imagery:upload_plan": page("imagery:upload_plan", get=False, post={}),
+    "imagery:upload_remove": page("imagery:upload_remove", args=lambda h: [h.upload_id], get=False, post={}),
     **upload_case("imagery:tus", "imagery:tus_upload"),
     **upload_case("api:upload-list", "api:upload-detail"),
     "imagery:jobs": both(page("imagery:jobs"), page("imagery:jobs", query=lambda h: {"batch": str(h.batch)})),

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from imagery.jobs import State
 from imagery.leases import MAX_ATTEMPTS, beating, stale_before
-from imagery.models import IngestJob, Upload
+from imagery.models import Collection, IngestJob, Upload
 from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import sources_ingest
 from imagery.services.queue import uploads_enqueue
@@ -31,6 +31,7 @@ from imagery.services.upload_groups import source_of
 from imagery.services.uploads import uploads_of_group
 from imagery.services.zip_entries import is_zip
 from imagery.services.zip_intake import ZipOutcome, zip_ingest
+from rsportal.accounts.models import User
 from rsportal.errors import RsportalError
 
 AT_ONCE_BYTES: Final = 256 * 1024 * 1024
@@ -169,13 +170,16 @@ def _finish(
     """Store what became of the uploads, and remove their bytes. A refusal without a job gets one, to be listed."""
     first = rows[0]
     if reason:
-        jobs = [_refused(first, reason)]
+        job = refusal_store(
+            filename=first.filename, reason=reason, collection=first.collection, user=first.user, batch=first.batch
+        )
+        jobs = [job]
     failed = next((job for job in jobs if job.state == State.FAILED), None)
-    job = failed or next(iter(jobs), None)
+    shown = failed or next(iter(jobs), None)
     if outcome is not None and not outcome.taken:
         reason = reason or outcome.reason(first.filename)
     values: dict[str, Any] = {
-        "job": job,
+        "job": shown,
         "reason": reason or (failed.reason if failed else ""),
         "outcome": outcome.as_json() if outcome else {},
         "finished_at": timezone.now(),
@@ -185,12 +189,13 @@ def _finish(
         upload_file_remove(row.pk)
 
 
-def _refused(upload: Upload, reason: str) -> IngestJob:
+def refusal_store(*, filename: str, reason: str, collection: Collection, user: User, batch: UUID) -> IngestJob:
+    """Store a FAILED job for a file that was refused before it had one, so that the list of jobs names it."""
     job = IngestJob(
-        batch=upload.batch,
-        collection=upload.collection,
-        created_by=upload.user,
-        source_name=upload.filename,
+        batch=batch,
+        collection=collection,
+        created_by=user,
+        source_name=filename[:300],
         state=State.FAILED,
         reason=reason,
         finished_at=timezone.now(),

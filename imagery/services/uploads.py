@@ -82,16 +82,14 @@ def upload_create(
     batch: UUID | None = None,
     group: str = "",
     group_size: int = 1,
-    check_length: bool = True,
 ) -> Upload:
     """Begin an upload of ``length`` bytes and return it.
 
     ``metadata``: ``relativePath``, ``title`` and ``properties`` (STAC names), as the sender wrote them. Raises
-    NotAllowed, TooLarge (also beyond the person's quota) and InvalidInput naming the field. ``check_length=False``
-    is for files that are here already and are judged, and named in a job, with the others of their form.
+    NotAllowed, TooLarge (also beyond the person's quota) and InvalidInput naming the field.
     """
     editor_require(collection, user)
-    if check_length and length > settings.UPLOAD_MAX_BYTES:
+    if length > settings.UPLOAD_MAX_BYTES:
         raise TooLarge(
             _("%(file)s is too large: it has %(found)s, the limit is %(limit)s.")
             % {

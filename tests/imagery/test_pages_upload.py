@@ -1,22 +1,27 @@
-"""The upload page: with JavaScript one file a request, without it one form."""
+"""The upload page: one plain form, which a script replaces by resumable uploads (``test_tus.py``, ``tests/e2e``)."""
 
+import io
+import json
 import os
+from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from imagery.models import Asset, IngestJob, Scene
+from imagery.models import Asset, IngestJob, Upload
 from imagery.models.collection import Visibility
+from imagery.services.uploads import upload_append, upload_create
 from imagery.upload_handlers import LimitedFileUploadHandler
 from tests.factories import make_collection, make_user, picture
+from tests.images import geotiff, gradient
 from tests.pages import client_of, page
 
 pytestmark = pytest.mark.django_db
 UPLOAD = "/upload/"
-JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
@@ -31,6 +36,11 @@ def collection(owner):
 
 def png(number=1, name="harbour.png"):
     return SimpleUploadedFile(name, picture(number), "image/png")
+
+
+def band_file(folder: Path, name: str) -> SimpleUploadedFile:
+    path = geotiff(folder / name, np.moveaxis(gradient(), -1, 0)[:1])
+    return SimpleUploadedFile(name, path.read_bytes(), "image/tiff")
 
 
 def broken(name="broken.png"):
@@ -75,31 +85,16 @@ def test_the_original_bytes_are_kept(owner, collection, media_folder):
     assert asset.filename == "harbour.png"
 
 
-def test_scripts_get_an_answer_for_each_file(owner, collection):
-    client, data = client_of(owner), {"collection": "bay", "batch": str(uuid4())}
-    first = client.post(UPLOAD, {**data, "images": [png()]}, headers=JSON).json()["results"][0]
-    assert (first["state"], first["reason"]) == ("queued", "")
-    assert first["scene_url"] == reverse("imagery:scene", args=[Scene.objects.get().pk])
-    again = client.post(UPLOAD, {**data, "images": [png(name="copy.png")]}, headers=JSON).json()["results"][0]
-    assert again["state"] == "duplicate"
-    assert again["scene_url"] == first["scene_url"]
-    refused = client.post(UPLOAD, {**data, "images": [broken()]}, headers=JSON).json()["results"][0]
-    assert refused["state"] == "failed"
-    assert "broken.png" in refused["reason"]
-    assert Scene.objects.count() == 1
-
-
 def test_missing_files_and_foreign_collections_are_named_by_field(owner, collection):
     make_collection("of-another", visibility=Visibility.ALL_USERS)
     client = client_of(owner)
-    data = {"collection": "of-another", "batch": str(uuid4())}
-    answer = client.post(UPLOAD, {**data, "images": [png()]}, headers=JSON)
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == ["collection"]
-    plain = client.post(UPLOAD, {**data, "collection": "bay"})
-    assert plain.status_code == 400
-    assert "Choose at least one file." in plain.content.decode()
-    assert not IngestJob.objects.exists()
+    foreign = client.post(UPLOAD, {"collection": "of-another", "batch": str(uuid4()), "images": [png()]})
+    assert foreign.status_code == 400
+    assert "not one of the available choices" in foreign.content.decode()
+    empty = client.post(UPLOAD, {"collection": "bay", "batch": str(uuid4())})
+    assert empty.status_code == 400
+    assert "Choose at least one file." in empty.content.decode()
+    assert not IngestJob.objects.exists() and not Upload.objects.exists()
 
 
 def test_a_file_beyond_the_limit_is_named_with_its_size_and_stops_no_other(owner, collection, settings):
@@ -132,11 +127,58 @@ def test_an_upload_needs_the_csrf_token(owner, collection):
     assert client.post(UPLOAD, {**data, "images": [png()]}).status_code == 403
     client.get(UPLOAD)
     token = client.cookies["csrftoken"].value
-    sent = client.post(UPLOAD, {**data, "images": [png()], "csrfmiddlewaretoken": token}, headers=JSON)
-    assert sent.json()["results"][0]["state"] == "queued"
+    assert client.post(UPLOAD, {**data, "images": [png()], "csrfmiddlewaretoken": token}).status_code == 302
+    assert IngestJob.objects.get().state == "queued"
 
 
 def test_anonymous_visitors_upload_nothing(client, collection):
     response = client.post(UPLOAD, {"collection": "bay", "batch": str(uuid4()), "images": [png()]})
     assert response["Location"].startswith(reverse("login"))
     assert not IngestJob.objects.exists()
+
+
+def test_bands_and_sidecars_of_one_form_make_one_scene(owner, collection, tmp_path):
+    files = [band_file(tmp_path, f"S2A_T32_B0{number}.tif") for number in (4, 3, 2)]
+    client_of(owner).post(UPLOAD, {"collection": "bay", "batch": uuid4(), "images": [*files, png(3, "alone.png")]})
+    assert sorted(IngestJob.objects.values_list("source_name", "state")) == [
+        ("S2A_T32", "queued"), ("alone.png", "queued"),
+    ]  # fmt: skip
+    assert Asset.objects.filter(scene__title="S2A_T32", role=Asset.Role.DATA).count() == 3
+    assert not Upload.objects.filter(finished_at=None).exists()
+
+
+def test_the_quota_refuses_what_is_beyond_it_by_name(owner, collection, settings):
+    settings.UPLOAD_QUOTA_BYTES = len(picture(1)) + 10
+    client_of(owner).post(UPLOAD, {"collection": "bay", "batch": uuid4(), "images": [png(1, "one.png"), png(2)]})
+    jobs = {job.source_name: job for job in IngestJob.objects.all()}
+    assert jobs["one.png"].state == "queued"
+    assert jobs["harbour.png"].state == "failed" and "more than you may upload" in jobs["harbour.png"].reason
+
+
+def test_unfinished_uploads_are_listed_and_can_be_removed(owner, collection, media_folder):
+    upload = upload_create(user=owner, collection=collection, length=1000, filename="half.tif")
+    upload_append(upload=upload, stream=io.BytesIO(b"x" * 300), offset=0, most=300)
+    client = client_of(owner)
+    html = page(client, UPLOAD)
+    assert "half.tif" in html and "300" in html
+    stranger = client_of(make_user())
+    assert stranger.post(f"/upload/{upload.pk}/remove/").status_code == 404
+    assert "half.tif" not in page(stranger, UPLOAD)
+    assert client.post(f"/upload/{upload.pk}/remove/")["Location"] == UPLOAD
+    assert "half.tif" not in page(client, UPLOAD)
+    assert not [path for path in media_folder.rglob("*") if path.is_file()]
+
+
+def test_the_script_is_told_which_files_make_a_scene(owner):
+    names = [
+        "S2_B04.jp2", "S2_B03.jp2", "S2_B02.jp2", "city.png", "city.pgw", "city.prj", "notes.txt",
+        "trip/.DS_Store", "trip/readme.txt", "trip/a.tif", "trip/all.zip",
+    ]  # fmt: skip
+    answer = client_of(owner).post("/upload/plan/", json.dumps(names), content_type="application/json").json()
+    groups = [(group["name"], [names[number] for number in group["files"]]) for group in answer["groups"]]
+    assert groups[0] == ("S2", ["S2_B04.jp2", "S2_B03.jp2", "S2_B02.jp2"])
+    assert groups[1] == ("city", ["city.png", "city.pgw", "city.prj"])
+    assert [name for name, _files in groups[2:]] == ["notes.txt", "a.tif", "all.zip"]
+    assert [names[number] for number in answer["left_out"]] == ["trip/.DS_Store", "trip/readme.txt"]
+    for wrong in ("{", "{}", "[1]"):
+        assert client_of(owner).post("/upload/plan/", wrong, content_type="application/json").status_code == 400

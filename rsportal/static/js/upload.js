@@ -1,92 +1,36 @@
-// One request per file, so that each has its own progress and its own answer. Without this module the form sends
-// all files at once and the server answers with the page of their jobs.
+// Files go by the tus protocol: each with its own progress, and what was cut off goes on where it stopped, also after
+// the page was closed. Without this module the form sends all files at once.
 
 import { csrfToken } from "./csrf.js";
+import { chosen, dropped } from "./upload-files.js";
+import { Row } from "./upload-row.js";
+import { Sending } from "./upload-sending.js";
 
 const AT_ONCE = 2;
+const OVER = ["accepted", "unpacked", "known", "refused", "removed"];
+const BATCH_KEY = "rsportal-upload-batch";
 const form = document.querySelector("[data-upload]");
 
-/** Format bytes like "3.4 MB". */
-function size(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value.toFixed(unit && value < 10 ? 1 : 0)} ${units[unit]}`;
-}
-
-/** Send one file; resolve with the server's {status, answer}; reject when the connection breaks. */
-function send(file, batch, collection, onProgress) {
-  const data = new FormData();
-  data.set("csrfmiddlewaretoken", csrfToken());
-  data.set("batch", batch);
-  data.set("collection", collection);
-  data.set("images", file);
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", form.action);
-    request.setRequestHeader("Accept", "application/json");
-    request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) onProgress((100 * event.loaded) / event.total);
+/** Ask the server which files make one scene; if it does not answer, each stands alone. */
+async function plan(files) {
+  const alone = { groups: files.map((file, number) => ({ name: file.name, files: [number] })), left_out: [] };
+  try {
+    const answer = await fetch(form.dataset.planUrl, {
+      method: "POST",
+      headers: { "X-CSRFToken": csrfToken(), "Content-Type": "application/json" },
+      body: JSON.stringify(files.map((file) => file.path)),
     });
-    request.addEventListener("load", () => resolve({ status: request.status, answer: request.response }));
-    request.addEventListener("error", () => reject(new Error("network")));
-    request.addEventListener("abort", () => reject(new Error("network")));
-    request.send(data);
-  });
+    return answer.ok ? await answer.json() : alone;
+  } catch {
+    return alone;
+  }
 }
 
-/** The line of one file. */
-class Row {
-  constructor(template, file) {
-    this.file = file;
-    this.element = template.content.cloneNode(true).firstElementChild;
-    this.part("name").textContent = file.name;
-    this.part("name").title = file.name;
-    this.part("size").textContent = size(file.size);
-    this.say("waiting");
-  }
-
-  part(name) {
-    return this.element.querySelector(`[data-${name}]`);
-  }
-
-  say(word) {
-    const state = this.part("state");
-    state.textContent = state.dataset[word];
-    this.element.dataset.result = word;
-    this.part("bar").hidden = !["waiting", "sending", "checking"].includes(word);
-  }
-
-  because(sentence) {
-    this.part("reason").textContent = sentence;
-    this.part("reason").hidden = !sentence;
-  }
-
-  progress(percent) {
-    const bar = this.part("bar");
-    if (percent >= 100) {
-      bar.removeAttribute("value");
-      this.say("checking");
-    } else {
-      bar.value = percent;
-      this.say("sending");
-    }
-  }
-
-  finish(result) {
-    const word = { failed: "refused", duplicate: "known" }[result.state] ?? "accepted";
-    this.say(word);
-    this.because(result.reason);
-    if (result.scene_url) {
-      this.part("scene").href = result.scene_url;
-      this.part("scene").hidden = word === "accepted";
-    }
-  }
+/** The number that uploads share until all are over, also across a reload: files of a scene find each other by it. */
+function batchKept() {
+  const known = localStorage.getItem(BATCH_KEY);
+  if (known) form.elements.batch.value = known;
+  return form.elements.batch.value;
 }
 
 function start() {
@@ -98,88 +42,95 @@ function start() {
   const summary = form.querySelector("[data-summary]");
   const follow = form.querySelector("[data-follow]");
   const title = form.querySelector("[data-drop-title]");
-  const maxBytes = Number(form.dataset.maxBytes);
+  const folder = form.querySelector("[data-folder]");
+  const pauseAll = form.querySelector("[data-pause-all]");
+  const goOnAll = form.querySelector("[data-go-on-all]");
+  const batch = batchKept();
   const rows = [];
-  const queue = [];
-  let running = 0;
+  let leftOut = 0;
 
   form.querySelector("[data-send]").hidden = true; // files go as soon as they are chosen
   title.textContent = title.dataset.scripted;
   picker.classList.add("visually-hidden");
+  folder.hidden = false;
 
   function summarise() {
-    const results = rows.map((row) => row.element.dataset.result);
-    const count = (...words) => results.filter((word) => words.includes(word)).length;
-    const sent = count("accepted", "known", "refused", "lost");
-    const done = sent === rows.length;
-    summary.textContent = (done ? summary.dataset.done : summary.dataset.busy)
-      .replace("%(sent)s", sent)
-      .replace("%(all)s", rows.length)
-      .replace("%(accepted)s", count("accepted"))
-      .replace("%(known)s", count("known"))
-      .replace("%(refused)s", count("refused", "lost"));
-    follow.href = `${form.dataset.jobsUrl}?batch=${encodeURIComponent(form.elements.batch.value)}`;
-    follow.hidden = !count("accepted", "known", "refused");
+    const count = (...words) => rows.filter((row) => words.includes(row.word)).length;
+    const over = count(...OVER, "lost");
+    const sent = over + count("together", "checking", "unpacking");
+    const words = [
+      (over === rows.length ? summary.dataset.done : summary.dataset.busy)
+        .replace("%(sent)s", sent)
+        .replace("%(all)s", rows.length)
+        .replace("%(accepted)s", count("accepted", "unpacked"))
+        .replace("%(known)s", count("known"))
+        .replace("%(refused)s", count("refused", "lost", "removed")),
+    ];
+    if (leftOut) words.push(summary.dataset.leftOut.replace("%(count)s", leftOut));
+    summary.textContent = words.join(" · ");
+    follow.href = `${form.dataset.jobsUrl}?batch=${encodeURIComponent(batch)}`;
+    follow.hidden = !count("accepted", "unpacked", "known", "refused");
+    pauseAll.hidden = !count("waiting", "sending");
+    goOnAll.hidden = !count("paused") || !pauseAll.hidden;
+    if (rows.length && over - count("lost") === rows.length) localStorage.removeItem(BATCH_KEY);
+    else if (rows.length) localStorage.setItem(BATCH_KEY, batch);
   }
 
-  async function run(row) {
-    const reason = row.part("reason");
-    try {
-      const { status, answer } = await send(row.file, form.elements.batch.value, row.collection, (percent) =>
-        row.progress(percent),
-      );
-      if (status === 200 && answer?.results?.length) {
-        row.finish(answer.results[0]);
-      } else {
-        const errors = Object.values(answer?.errors ?? {}).flat();
-        row.say("refused");
-        row.because(errors[0]?.message ?? (status === 413 ? reason.dataset.tooLarge : reason.dataset.rejected));
-      }
-    } catch {
-      row.say("lost");
-      row.because(reason.dataset.network);
-      row.part("again").hidden = false;
-    }
-  }
-
+  /** Begin what waits, as long as few are under way. */
   function next() {
-    summarise();
-    while (running < AT_ONCE && queue.length) {
-      running += 1;
-      run(queue.shift()).finally(() => {
-        running -= 1;
-        next();
-      });
+    const busy = rows.filter((row) => row.word === "sending").length;
+    for (const row of rows.filter((each) => each.word === "waiting").slice(0, Math.max(0, AT_ONCE - busy))) {
+      row.sending.begin();
     }
+    summarise();
   }
 
-  function add(files) {
-    for (const file of files) {
-      const row = new Row(template, file);
-      row.collection = form.elements.collection.value;
-      rows.push(row);
-      list.append(row.element);
-      if (file.size > maxBytes) {
-        row.say("refused");
-        row.because(row.part("reason").dataset.tooLarge);
-        continue;
+  async function add(files) {
+    if (!files.length) return;
+    results.hidden = false;
+    const { groups, left_out: others } = await plan(files);
+    leftOut += others.length;
+    for (const group of groups) {
+      const scene = { name: group.name, size: group.files.length, rows: [] };
+      for (const number of group.files) {
+        const row = new Row(template, files[number], scene);
+        row.sending = new Sending(row, { form, batch, collection: form.elements.collection.value, changed: next });
+        const twin = rows.find((each) => each.sending.key === row.sending.key && !OVER.includes(each.word));
+        if (twin) {
+          twin.sending.wait(["paused", "lost"]); // Chosen again: the one that is there goes on.
+          continue;
+        }
+        scene.rows.push(row);
+        rows.push(row);
+        list.append(row.element);
+        if (row.file.size > Number(form.dataset.maxBytes)) row.refuse(row.text("reason", "tooLarge"));
       }
-      row.part("again").addEventListener("click", () => {
-        row.part("again").hidden = true;
-        row.because("");
-        row.say("waiting");
-        queue.push(row);
-        next();
-      });
-      queue.push(row);
     }
-    results.hidden = !rows.length;
     next();
   }
 
+  pauseAll.addEventListener("click", () => {
+    for (const row of rows) row.sending.pause();
+    summarise();
+  });
+  goOnAll.addEventListener("click", () => {
+    for (const row of rows) row.sending.wait(["paused"]);
+    next();
+  });
+  window.addEventListener("online", () => {
+    for (const row of rows) row.sending.wait(["lost"]);
+    next();
+  });
   picker.addEventListener("change", () => {
-    add(picker.files);
+    add(chosen(picker.files));
     picker.value = "";
+  });
+  folder.addEventListener("click", () => {
+    const opener = document.createElement("input");
+    opener.type = "file";
+    opener.webkitdirectory = true;
+    opener.addEventListener("change", () => add(chosen(opener.files)));
+    opener.click();
   });
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
@@ -193,11 +144,11 @@ function start() {
       drop.toggleAttribute("data-over", false);
     });
   }
-  drop.addEventListener("drop", (event) => add(event.dataTransfer.files));
+  drop.addEventListener("drop", async (event) => add(await dropped(event.dataTransfer)));
   form.addEventListener("submit", (event) => event.preventDefault());
   window.addEventListener("beforeunload", (event) => {
-    if (running || queue.length) event.preventDefault();
+    if (rows.some((row) => ["waiting", "sending"].includes(row.word))) event.preventDefault();
   });
 }
 
-if (form) start();
+if (form && window.tus?.isSupported) start();

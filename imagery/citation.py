@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +24,27 @@ _LATEX: Final = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cited:
+    """What of a collection's words can be shown and passed on; imported ones may hold anything."""
+
+    providers: list[dict[str, Any]]
+    keywords: list[str]
+    doi: str
+    citation: str
+
+
+def cited(collection: Collection) -> Cited:
+    """Return whom to name with a collection, leaving out what is no provider, no keyword and no DOI."""
+    providers = []
+    for each in collection.providers if isinstance(collection.providers, list) else []:
+        with suppress(InvalidInput):
+            providers.append(_provider(each))
+    keywords = [word for word in collection.keywords if isinstance(word, str)]
+    doi = collection.doi if DOI.fullmatch(collection.doi) else ""
+    return Cited(providers=providers, keywords=keywords, doi=doi, citation=collection.citation)
 
 
 def doi_clean(text: str) -> str:
@@ -71,11 +94,9 @@ def providers_merge(given: Any, known: Sequence[Mapping[str, Any]]) -> Any:
 
 def bibtex(collection: Collection, *, address: str, scene: Scene | None = None) -> str:
     """Return an entry for a bibliography: of a collection, or of a scene in it; ``address`` is where it is shown."""
-    providers = [
-        each for each in collection.providers if isinstance(each, Mapping) and isinstance(each.get("name"), str)
-    ]
-    names = {role: [each["name"] for each in providers if role in (each.get("roles") or [])] for role in ROLES}
-    authors = names["producer"] or names["licensor"] or [each["name"] for each in providers]
+    known = cited(collection)
+    names = {role: [each["name"] for each in known.providers if role in each.get("roles", [])] for role in ROLES}
+    authors = names["producer"] or names["licensor"] or [each["name"] for each in known.providers]
     note = [collection.attribution, collection.license]
     title = collection.title
     if scene is not None:
@@ -85,8 +106,8 @@ def bibtex(collection: Collection, *, address: str, scene: Scene | None = None) 
         "author": " and ".join(f"{{{_latex(name)}}}" for name in authors),
         "publisher": _latex(", ".join(names["host"])),
         "year": str(scene.datetime.year) if scene is not None and scene.datetime else "",
-        "doi": collection.doi,
-        "url": f"https://doi.org/{collection.doi}" if collection.doi and scene is None else address,
+        "doi": known.doi,
+        "url": f"https://doi.org/{known.doi}" if known.doi and scene is None else address,
         "note": _latex("; ".join(part for part in note if part)),
     }
     key = collection.slug if scene is None else f"{collection.slug}-{scene.pk.hex[:8]}"

@@ -6,9 +6,11 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from imagery.citation import bibtex, cited
 from imagery.forms import CollectionForm, MemberForm, form_add_error
 from imagery.models import Collection, Scene
 from imagery.selectors import (
@@ -132,6 +134,8 @@ def _collection_page(request: HttpRequest, shown: Collection, form: MemberForm, 
         "members": collection_members(shown) if editable else None,
         "member_form": form,
         "extent": collection_extent(request.user, shown),
+        "cited": cited(shown),
+        "bibtex": bibtex(shown, address=request.build_absolute_uri(reverse("imagery:collection", args=[shown.slug]))),
         "spots": spots(coverage_cells(request.user, collection=shown).get(shown.pk, [])),
     }
     return render(request, "imagery/collection.html", context, status=status)

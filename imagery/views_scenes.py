@@ -7,9 +7,11 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from imagery.citation import bibtex, cited
 from imagery.deep_view import deep_view
 from imagery.duplicates import duplicates_of
 from imagery.models import Asset, Scene
@@ -44,6 +46,10 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
         "token": request.GET.get("t", ""),
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,
         "geojson": _geojson(shown),
+        "cited": cited(shown.collection),
+        "bibtex": bibtex(
+            shown.collection, scene=shown, address=request.build_absolute_uri(reverse("imagery:scene", args=[shown.pk]))
+        ),
         "bands": [_band_name(band) for band in shown.bands],
         "duplicates": duplicates_of(shown, request.user),
         "properties": sorted((name, _said(name, value)) for name, value in shown.properties.items() if _plain(value)),

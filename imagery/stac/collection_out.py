@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from imagery.citation import cited
 from imagery.models import Collection
 from imagery.querysets import BBox
 from imagery.stac.assets_out import is_public
@@ -58,7 +59,7 @@ class CollectionPlaces:
 
 def collection_document(collection: Collection, *, facts: CollectionFacts, places: CollectionPlaces) -> Json:
     """Return a collection as a STAC Collection; what an imported one said beside comes with it."""
-    source = collection.stac
+    source, known = collection.stac, cited(collection)
     others = source.get(STAC_OTHERS) if isinstance(source.get(STAC_OTHERS), Mapping) else {}
     out: Json = {name: value for name, value in others.items() if name not in {"extent", "summaries"}}
     out |= {
@@ -73,10 +74,10 @@ def collection_document(collection: Collection, *, facts: CollectionFacts, place
         _COUNT: facts.count,
     }
     for name, value in (
-        ("keywords", collection.keywords),
-        ("providers", collection.providers),
-        ("sci:doi", collection.doi),
-        ("sci:citation", collection.citation),
+        ("keywords", known.keywords),
+        ("providers", known.providers),
+        ("sci:doi", known.doi),
+        ("sci:citation", known.citation),
         (f"{OWN_PREFIX}attribution", collection.attribution),
         ("summaries", {**(others.get("summaries") or {}), **facts.summaries}),
     ):

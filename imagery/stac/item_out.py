@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from imagery.citation import cited
 from imagery.models import Asset, Collection, Scene
 from imagery.stac.assets_out import AssetHref, assets_out, is_public
 from imagery.stac.extensions import extensions_used
@@ -140,14 +141,9 @@ def _moments(scene: Scene) -> Json:
 
 def _of_collection(collection: Collection) -> Json:
     """Return what holds of every scene of a collection and must not get lost when an item travels alone."""
-    out: Json = {"license": spdx_license(collection.license)}
-    if collection.providers:
-        out["providers"] = collection.providers
-    if collection.doi:
-        out["sci:doi"] = collection.doi
-    if collection.citation:
-        out["sci:citation"] = collection.citation
-    return out
+    known = cited(collection)
+    out = {"providers": known.providers, "sci:doi": known.doi, "sci:citation": known.citation}
+    return {"license": spdx_license(collection.license)} | {name: value for name, value in out.items() if value}
 
 
 def _links(scene: Scene, places: ItemPlaces) -> list[Json]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from imagery.citation import cited
 from imagery.models import Collection
 
 OTHER: Final = "other"
@@ -34,6 +35,6 @@ def license_links(collection: Collection) -> list[dict[str, Any]]:
     if collection.license_url:
         link = {"rel": "license", "href": collection.license_url, "type": "text/html"}
         links.append(link | ({"title": collection.license} if collection.license else {}))
-    if collection.doi:
-        links.append({"rel": "cite-as", "href": f"https://doi.org/{collection.doi}"})
+    if doi := cited(collection).doi:
+        links.append({"rel": "cite-as", "href": f"https://doi.org/{doi}"})
     return links

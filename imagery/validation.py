@@ -15,9 +15,10 @@ from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from imagery.readers import Format, Reader, open_scene
+from imagery.readers import Format, Reader, open_scene, sniff_file
 from imagery.readers.errors import TruncatedImage, UnreadableImage
 from imagery.readers.formats import FACTS, HEAD_BYTES, accepted_extensions, describe_unknown, format_of_extension, sniff
+from imagery.readers.location import Location, RemoteFile
 from imagery.readers.sidecars import TEXT_MAX_BYTES, TEXTS
 from rsportal.errors import InvalidInput
 
@@ -44,23 +45,26 @@ class FileFacts:
         return self.width * self.height
 
 
-def file_check(path: Path, *, filename: str = "", in_place: bool = False) -> FileFacts:
+def file_check(path: Location, *, filename: str = "", in_place: bool = False) -> FileFacts:
     """Return the facts of a file, or raise InvalidInput (field ``file``) with the reason in one sentence.
 
     ``filename`` is the name it came under (its extension must be that of its contents). ``in_place`` files stay in
-    the operator's archive: the limit on bytes, which protects the media folder, does not hold for them.
+    the operator's archive: the limit on bytes, which protects the media folder, does not hold for them. Nor does it
+    for a file at an address, whose name nobody here chose: its extension may be any.
     """
     name = Path(filename or path.name).name
     try:
-        return _checked(path, name, in_place)
+        return _checked_there(path, name) if isinstance(path, RemoteFile) else _checked(path, name, in_place)
     except InvalidInput as error:
         error.field = error.field or "file"
         raise
 
 
-def sidecar_check(path: Path, *, key: str, filename: str, format: Format) -> FileFacts:
+def sidecar_check(path: Location, *, key: str, filename: str, format: Format) -> FileFacts:
     """Return the facts of a file beside an image of a ``format`` (its own size, no pixels), or raise InvalidInput."""
     name = Path(filename or path.name).name
+    if isinstance(path, RemoteFile):
+        raise TypeError("files beside an image are read as a whole: fetch them first")
     size = _size_of(path, name, in_place=False)
     if key in TEXTS and size > TEXT_MAX_BYTES:
         raise InvalidInput(
@@ -86,6 +90,19 @@ def _checked(path: Path, name: str, in_place: bool) -> FileFacts:
         _refuse_dimensions(reader, name, format)
         if not FACTS[format].whole_image:
             _refuse_missing_blocks(reader, name, size)
+        return FileFacts(format=format, size=size, width=reader.width, height=reader.height)
+
+
+def _checked_there(file: RemoteFile, name: str) -> FileFacts:
+    """Check a file at an address by its first bytes and its header. Raises what ``imagery.stac.ranges`` raises, too."""
+    from imagery.stac.ranges import RangeFile
+
+    with RangeFile(file.href) as content:
+        size = content.size
+    format = sniff_file(file, name=name)
+    with open_scene({"data": file}, names={"data": name}) as reader:
+        _refuse_dimensions(reader, name, format)
+        _refuse_missing_blocks(reader, name, size)
         return FileFacts(format=format, size=size, width=reader.width, height=reader.height)
 
 

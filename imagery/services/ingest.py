@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from imagery.jobs import State, claimable, job_crashed, jobs_claim, stale_jobs_release
 from imagery.models import IngestJob, Scene
 from imagery.services.accept import Source, SourceFile, editor_require, source_ingest, sources_ingest
+from imagery.services.attach import scene_give_up
 from imagery.services.encode import CLAIM_JOBS, jobs_encode
 from imagery.services.encoders import encoder_active
 from imagery.services.queue import job_enqueue
-from imagery.services.scenes import scene_discard
 from imagery.services.selftest import encoder_ready
 from rsportal.accounts.models import User
 from rsportal.errors import Conflict, RsportalError
@@ -128,7 +128,7 @@ def ingest_job_cancel(*, job: IngestJob, user: User) -> IngestJob:
         locked.save(update_fields=["state", "retryable", "finished_at"])
         scene = Scene.objects.filter(pk=locked.scene_id).exclude(status=Scene.Status.READY).first()
         if scene is not None:
-            scene_discard(scene)
+            scene_give_up(scene, reason="")
     locked.refresh_from_db()
     return locked
 

@@ -159,11 +159,15 @@ def stac_pixels_retry(
 
 
 def _chunks(found: Iterator[Found], most: int | None) -> Iterator[list[Found]]:
-    """Yield a hundred at a time, and at most ``most`` in all."""
+    """Yield a hundred at a time, and at most ``most`` in all; what came before the source broke off is yielded, too."""
     together: list[Found] = []
     left = most
+    trouble: RsportalError | None = None
     while left is None or left > 0:
-        each = next(found, None)
+        try:
+            each = next(found, None)
+        except RsportalError as error:
+            trouble, each = error, None
         if each is None:
             break
         together.append(each)
@@ -173,6 +177,8 @@ def _chunks(found: Iterator[Found], most: int | None) -> Iterator[list[Found]]:
             together = []
     if together:
         yield together
+    if trouble is not None:
+        raise trouble
 
 
 def _save(run: StacImport, progress: Progress, cursor: Mapping[str, Any]) -> None:

@@ -20,12 +20,14 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imagery.models import Asset, Collection, Scene
+from imagery.readers import sniff_file
+from imagery.readers.formats import FACTS, format_of_extension
 from imagery.readers.location import RemoteFile
 from imagery.rendering_recipe import recipe_parse
 from imagery.services.accept import SourceFile, files_check
 from imagery.services.attach import files_attach, pixels_missing_note
 from imagery.services.stac_items import Outcome, Stored
-from imagery.stac.assets_in import Json, asset_named, assets_choose
+from imagery.stac.assets_in import Json, asset_filename, assets_choose
 from imagery.stac.catalogue import path_inside
 from imagery.stac.fields_in import is_address
 from imagery.stac.hosts import HostUnknown, url_check
@@ -161,42 +163,48 @@ class PixelTaker:
                 if there is not None:
                     return there
         url_check(asset["href"])
-        if self._strikes[_host(asset["href"])] >= _STRIKES:
-            raise RemoteUnavailable(
-                _("The host %(host)s did not answer %(times)d times in a row; it was not asked again.")
-                % {"host": _host(asset["href"]), "times": _STRIKES}
-            )
         return str(asset["href"])
 
     def _reached(self, wish: _Wish, folder: Path) -> Any:
         """Return the checked files of a scene and its size, or the error. Runs in a thread."""
+        hosts = {urlsplit(place).netloc for place, _asset in wish.files.values() if isinstance(place, str)}
         try:
-            sources = []
-            for key, (place, asset) in wish.files.items():
-                sources.append(self._source(key, place, asset, folder))
-            return files_check(sources, recipe=self._recipe, in_place=self.pixels is not Pixels.COPY)
+            for host in hosts:
+                self._strikes_check(host)
+            sources = [self._source(key, place, asset, folder) for key, (place, asset) in wish.files.items()]
+            found = files_check(sources, recipe=self._recipe, in_place=self.pixels is not Pixels.COPY)
+        except (RemoteUnavailable, HostUnknown) as error:
+            self._strikes.update(hosts)
+            return error
         except RsportalError as error:
             return error
         except OSError as error:
             return InvalidInput(_sentence(error))
+        for host in hosts:
+            self._strikes[host] = 0
+        return found
+
+    def _strikes_check(self, host: str) -> None:
+        if self._strikes[host] >= _STRIKES:
+            raise InvalidInput(
+                _("The host %(host)s did not answer %(times)d times in a row; it was not asked again.")
+                % {"host": host, "times": _STRIKES}
+            )
 
     def _source(self, key: str, place: Path | str, asset: Json, folder: Path) -> SourceFile:
         bands = [band for band in asset.get("bands") or [] if isinstance(band, dict)]
         if isinstance(place, Path):
             return SourceFile(path=place, filename=place.name, key=key, bands=bands)
-        name = asset_named(asset)
+        name = asset_filename(asset)
         if self.pixels is not Pixels.COPY:
             return SourceFile(path=RemoteFile(place), filename=name, key=key, href=place, bands=bands)
         folder.mkdir(exist_ok=True)
-        target = folder / f"{len(list(folder.iterdir()))}{Path(name).suffix}"
-        host = _host(place)
-        try:
-            with target.open("wb") as file:
-                download(place, file, most_bytes=settings.UPLOAD_MAX_BYTES)
-        except (RemoteUnavailable, HostUnknown):
-            self._strikes[host] += 1
-            raise
-        self._strikes[host] = 0
+        target = folder / f"{len(list(folder.iterdir()))}"
+        with target.open("wb") as file:
+            download(place, file, most_bytes=settings.UPLOAD_MAX_BYTES)
+        format = sniff_file(target, name=name)
+        if format_of_extension(name) is not format:  # Nobody here chose its name.
+            name += FACTS[format].extensions[0]
         return SourceFile(path=target, filename=name, key=key, href=place, bands=bands)
 
 
@@ -205,10 +213,6 @@ def _same_files(scene_id: UUID, files: dict[str, tuple[Path | str, Json]]) -> bo
     rows = Asset.objects.filter(scene=scene_id, role=Asset.Role.DATA).values_list("href", "path", "managed")
     have = {href or (path if not managed else "") for href, path, managed in rows}
     return have == {str(place) for place, _asset in files.values()}
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
 
 
 def _sentence(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from imagery.readers.bands import COLOURS, COMMON_NAMES, band_code
-from imagery.readers.formats import FACTS, Format, format_of_extension
+from imagery.readers.formats import Format, format_of_extension
 from imagery.readers.sidecars import SIDECAR_KEYS
 
 Json = dict[str, Any]
@@ -71,20 +71,12 @@ def asset_format(asset: Json) -> Format | None:
 
 
 def asset_filename(asset: Json) -> str:
-    """Return the file's name in an asset's address, with the extension of its format where it has another."""
+    """Return the file's name in an asset's address."""
     try:
         name = posixpath.basename(unquote(urlsplit(asset["href"]).path))
     except ValueError:
         name = ""
     return name.replace("\x00", "") or "asset"
-
-
-def asset_named(asset: Json) -> str:
-    """Return a name for an asset's file whose extension is that of its promised format."""
-    name, format = asset_filename(asset), asset_format(asset)
-    if format is None or format_of_extension(name) is format:
-        return name
-    return name + FACTS[format].extensions[0]
 
 
 def _named(assets: Mapping[str, Json], wanted: Sequence[str]) -> dict[str, Json]:

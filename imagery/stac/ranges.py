@@ -124,6 +124,7 @@ class RangeFile(io.RawIOBase):
     def _ask(self, headers: dict[str, str], start: int, end: int) -> bytes:
         """Return bytes ``start`` to ``end`` (both counted); a transfer that breaks off is asked for again."""
         for attempt in range(settings.REMOTE_TRIES):
+            answering = False
             try:
                 with (
                     answered(self.href),
@@ -133,6 +134,7 @@ class RangeFile(io.RawIOBase):
                 ):
                     self.requests += 1
                     self._check(response, start)
+                    answering = True
                     expected = min(end, self.size - 1) - start + 1
                     content = response.raw.read(expected, decode_content=False)
                 self.fetched += len(content)
@@ -143,7 +145,8 @@ class RangeFile(io.RawIOBase):
                     % {"url": self.name, "found": len(content), "needed": expected}
                 )
             except RemoteUnavailable:
-                if attempt == settings.REMOTE_TRIES - 1:
+                # Requests without an answer were tried often enough by the session.
+                if not answering or attempt == settings.REMOTE_TRIES - 1:
                     raise
         raise AssertionError("not reached")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagery.geometry_windows import window_polygon
 from imagery.models import Asset, Scene
+from imagery.stac.grid import WKT
 from imagery.stac.names import TRANSFORM
 from imagery.storage import asset_path
 from rsportal.errors import RsportalError
@@ -34,7 +35,8 @@ def scene_grid(scene: Scene) -> Grid:
     A grid without a place is returned where neither tells it, or where the files are not there.
     """
     transform = _affine(scene.properties.get(TRANSFORM))
-    crs = _crs(scene.proj_code) if scene.proj_code and transform is not None else None
+    system = scene.proj_code or scene.properties.get(WKT)
+    crs = _crs(system) if isinstance(system, str) and system and transform is not None else None
     if crs is None:
         crs, transform = _of_files(scene)
     return Grid(crs, transform, scene.width, scene.height)
@@ -62,12 +64,12 @@ def _affine(values: object) -> Affine | None:
 
 
 @lru_cache(maxsize=256)
-def _crs(code: str) -> CRS | None:
+def _crs(system: str) -> CRS | None:
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        return CRS.from_string(code)
+        return CRS.from_string(system)
     except CRSError:
         return None
 

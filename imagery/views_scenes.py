@@ -25,6 +25,8 @@ from rsportal.maps.view import footprint_map
 from rsportal.web import request_user
 
 Pixels = tuple[int, int, int, int]
+_LONGEST_WORDS = 300
+"""Longer properties are for programs (a reference system spelt out); they are in the STAC document."""
 
 
 @require_safe
@@ -107,7 +109,7 @@ def _band_name(band: Any) -> str:
 
 
 def _plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float)) and value != ""
+    return isinstance(value, (str, int, float)) and 0 < len(str(value)) <= _LONGEST_WORDS
 
 
 def _said(name: str, value: Any) -> Any:

@@ -20,6 +20,7 @@ from imagery.readers import Reader, Size
 from imagery.readers.location import Location
 from imagery.rendering import Renderer, scene_drawn
 from imagery.rendering_recipe import BandRecipe
+from imagery.stac.grid import grid_properties
 from imagery.storage import StoredFile, file_write
 from imagery.sweep import windows_drawn
 from imagery.thumbnails import OVERVIEW_SIDE_PIXELS, Picture, overview_and_thumbnail, placeholder
@@ -70,6 +71,8 @@ class SceneFacts:
     """What reading a scene tells of it; field names as in ``imagery.models.Scene``."""
 
     fields: dict[str, object]
+    properties: dict[str, object]
+    """``imagery.stac.grid.GRID_PROPERTIES``"""
     note: str
     overview: StoredPicture
     thumbnail: StoredPicture
@@ -182,7 +185,13 @@ def _facts(work: Work, renderer: Renderer, rgb: object) -> SceneFacts:
         fields["gsd"] = round(reader.gsd_m, 6)
     if reader.acquired is not None:
         fields["datetime"] = reader.acquired
-    return SceneFacts(fields=fields, note=reader.note, overview=stored_overview, thumbnail=stored_thumbnail)
+    return SceneFacts(
+        fields=fields,
+        properties=grid_properties(reader),
+        note=reader.note,
+        overview=stored_overview,
+        thumbnail=stored_thumbnail,
+    )
 
 
 class Preparation:

@@ -9,6 +9,7 @@ from uuid import UUID
 from imagery.models import Asset, Scene
 from imagery.services.prepare import Opened, StoredPicture
 from imagery.stac.fields_in import FINGERPRINT, PLACED
+from imagery.stac.grid import GRID_PROPERTIES
 from imagery.thumbnails import MEDIA_TYPE
 
 NOTE_PROPERTY: Final = "rsportal:georeference"
@@ -38,6 +39,7 @@ def scenes_store(opened: Sequence[Opened]) -> None:
         for name, value in _told(scene, facts.fields).items():
             if name not in _SENDERS_WORD or getattr(scene, name) is None:
                 setattr(scene, name, value)
+        scene.properties = _grid_told(scene, facts.properties)
         if facts.note:
             scene.properties = {**scene.properties, NOTE_PROPERTY: facts.note}
         assets.append(_asset(scene.pk, "overview", Asset.Role.OVERVIEW, facts.overview))
@@ -63,6 +65,13 @@ def _told(scene: Scene, fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(bands, list) and len(bands) == len(scene.bands):
         told["bands"] = [{**read, **said} for read, said in zip(bands, scene.bands, strict=True)]
     return told
+
+
+def _grid_told(scene: Scene, grid: Mapping[str, object]) -> dict[str, Any]:
+    """Return a scene's properties with its grid; of an imported one, what its item says goes before."""
+    if scene.stac.get(FINGERPRINT):
+        return {**grid, **scene.properties}
+    return {name: value for name, value in scene.properties.items() if name not in GRID_PROPERTIES} | dict(grid)
 
 
 def _asset(scene_id: UUID, key: str, role: Asset.Role, stored: StoredPicture) -> Asset:

@@ -140,7 +140,7 @@ def test_what_the_sender_says_is_kept(collection, owner, encoder, picture):
     assert scene.title == "Harbour at dawn"
     assert scene.datetime == datetime(2024, 5, 31, 2, 5, 6, tzinfo=UTC)
     assert (scene.platform, scene.instruments, scene.gsd, scene.cloud_cover) == ("sentinel-2a", ["msi"], 10, 12.5)
-    assert scene.properties == {"view:off_nadir": 3}
+    assert scene.properties == {"view:off_nadir": 3, "data_type": "uint8"}
 
 
 @pytest.mark.parametrize(

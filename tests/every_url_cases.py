@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from imagery.models import Collection, Encoder, IngestJob, Scene
+from imagery.models import ArchiveFile, ArchiveFolder, Collection, Encoder, IngestJob, Scene
 from rsportal.accounts.models import ApiToken, User
 from search.models import Concept, Event, Impression, JudgedQuery, JudgedSet, Query, Ranking, RankingRun
 from tests.world import SHARED_TEXT, Holding
@@ -319,6 +319,14 @@ CASES: dict[str, Make] = {
         autocomplete("search", "judgedset", "collection"),
         autocomplete("search", "judgedquery", "judged_set"),
     ),
+    "admin:imagery_archivefolder_scan": page(
+        "admin:imagery_archivefolder_scan", args=lambda h: [h.folder_id], get=False, post={}
+    ),
+    "admin:imagery_scene_duplicates": both(
+        page("admin:imagery_scene_duplicates"),
+        page("admin:imagery_scene_duplicates", query=lambda h: {"collection": h.slug}),
+        page("admin:imagery_scene_duplicates", query=lambda h: {"after": f"2100-01-01T00:00:00+00:00,{h.scene_id}"}),
+    ),
     "admin:imagery_encoder_register": page("admin:imagery_encoder_register", post={"name": "", "kind": "transformers"}),
     "admin:imagery_encoder_step": both(
         *(
@@ -371,6 +379,8 @@ CASES: dict[str, Make] = {
 }
 
 _ADMIN_KEYS: dict[type[Model], Callable[[Holding], Any]] = {
+    ArchiveFolder: lambda h: h.folder_id,
+    ArchiveFile: lambda h: h.archive_file_id,
     Collection: lambda h: h.collection_id,
     Scene: lambda h: h.scene_id,
     IngestJob: lambda h: h.failed_id,

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from imagery.models import Asset, IngestJob, Upload
+from imagery.models import ArchiveFile, ArchiveFolder, Asset, IngestJob, Upload
 from imagery.models.collection import Visibility
 from rsportal.accounts.models import User
 from rsportal.accounts.services import token_create
@@ -52,6 +52,8 @@ class Holding:
     concept_id: uuid.UUID
     picture_id: uuid.UUID
     upload_id: uuid.UUID
+    folder_id: int
+    archive_file_id: int
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -91,6 +93,8 @@ GHOST = Holding(
     concept_id=uuid.UUID(int=6),
     picture_id=uuid.UUID(int=7),
     upload_id=uuid.UUID(int=8),
+    folder_id=2_000_000_000,
+    archive_file_id=2_000_000_000,
 )
 """Keys of things that do not exist: what is hidden must answer like them."""
 
@@ -128,8 +132,14 @@ def make_holding(
     scene = make_scene(
         collection, title=f"{word.title()} harbour", platform=f"{word}-1", files=True, bbox=(8.0, 53.0, 8.5, 53.5),
         properties={"note": word}, created_by=owner, datetime=timezone.now(),
+        perceptual_hash=0x0123_4567_89AB_CDEF,
     )  # fmt: skip
     Asset.objects.filter(scene=scene, role=Asset.Role.DATA).update(filename=f"{word}.png")
+    folder = ArchiveFolder.objects.create(collection=collection, path=f"/archive/{word}")
+    file = ArchiveFile.objects.create(
+        folder=folder, path=f"{word}.tif", size=10, modified_ns=1, state=ArchiveFile.State.CHANGED, scene=scene,
+        reason=f"{word} is other than it was.", seen_at=timezone.now(),
+    )  # fmt: skip
     batch = uuid.uuid4()
     common = {"collection": collection, "created_by": owner, "batch": batch}
     failed = IngestJob.objects.create(
@@ -196,6 +206,8 @@ def make_holding(
         concept_id=concept.pk,
         picture_id=image.pk,
         upload_id=upload.pk,
+        folder_id=folder.pk,
+        archive_file_id=file.pk,
     )
 
 

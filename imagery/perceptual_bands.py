@@ -29,13 +29,14 @@ def hash_indexes() -> list[models.Index]:
     ]
 
 
-def near_hash(perceptual_hash: int) -> Q:
-    """Return the rule that passes every hash at most ``MAX_DISTANCE`` bits away, and some others."""
-    rule = Q()
+def near_hash(*perceptual_hashes: int) -> Q:
+    """Return the rule that passes every hash at most ``MAX_DISTANCE`` bits away from one of these, and some others."""
+    rule = Q(pk__in=[])
     for band in range(BANDS):
-        value = (perceptual_hash >> (_BAND_BITS * band)) & _BAND_MASK
-        probes = [value, *(value ^ (1 << bit) for bit in range(_BAND_BITS))]
-        rule |= Q(In(_band(band), probes))
+        values = {(each >> (_BAND_BITS * band)) & _BAND_MASK for each in perceptual_hashes}
+        probes = {value ^ flip for value in values for flip in (0, *(1 << bit for bit in range(_BAND_BITS)))}
+        if probes:
+            rule |= Q(In(_band(band), sorted(probes)))
     return Q(perceptual_hash__isnull=False) & rule
 
 

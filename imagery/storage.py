@@ -25,6 +25,8 @@ from rsportal.errors import InvalidInput, RsportalError
 _CHUNK_BYTES: Final = 1024 * 1024
 _FOLDER: Final = "scenes"
 _TILES_FOLDER: Final = "tiles"
+SCENE_FOLDERS: Final = (_FOLDER, _TILES_FOLDER)
+"""Folders of the media folder in which each scene has a folder of its own, named after its id."""
 _PART_SUFFIX: Final = ".part"
 
 

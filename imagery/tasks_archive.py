@@ -1,6 +1,6 @@
 """What the queue calls for archives. Each task works for a while and queues what is left."""
 
-from imagery.services import archive_folders, archive_scan, fixity
+from imagery.services import archive_folders, archive_scan, fixity, scene_hashes
 from imagery.services.queue import archive_scan_enqueue, verify_enqueue
 from rsportal.errors import Conflict
 
@@ -35,3 +35,8 @@ def verify_some(left: int) -> int:
     if report.over and left > report.read:
         verify_enqueue(left - report.read)
     return report.read
+
+
+def scene_hashes_missing() -> int:
+    """Give scenes without a perceptual hash theirs, for a while (every hour); return how many got one."""
+    return scene_hashes.scene_hashes_fill(seconds=archive_scan.SLICE_SECONDS)[0]

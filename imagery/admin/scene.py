@@ -6,13 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagery.admin.base import PermittedAdmin, VisibleRelatedFilter
+from imagery.admin.scene_duplicates import FixityFilter, SceneDuplicates
 from imagery.models import Asset, Scene
 from imagery.services.properties import scene_fields
 from imagery.services.scenes import ACQUISITION_FIELDS, CHANGEABLE_FIELDS, scene_delete, scene_update
@@ -43,7 +44,7 @@ class SceneForm(forms.ModelForm):
 
 
 @admin.register(Scene)
-class SceneAdmin(PermittedAdmin):
+class SceneAdmin(SceneDuplicates, PermittedAdmin):
     """Scenes: metadata can be put right; pictures, place and checksum come from the file and stay."""
 
     form = SceneForm
@@ -55,6 +56,7 @@ class SceneAdmin(PermittedAdmin):
         "status",
         "datetime",
         ("platform", admin.AllValuesFieldListFilter),
+        FixityFilter,
     )
     search_fields = ("title",)
     date_hierarchy = "created_at"
@@ -88,6 +90,9 @@ class SceneAdmin(PermittedAdmin):
     def gsd_m(self, scene: Scene) -> float | None:
         """The ground sample distance under a heading that leaves room for the other columns."""
         return scene.gsd
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.duplicates_urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scene]:
         thumbnails = Asset.objects.filter(scene=OuterRef("pk"), role=Asset.Role.THUMBNAIL)
@@ -135,8 +140,9 @@ class SceneAdmin(PermittedAdmin):
 
     @admin.display(description=gettext_lazy("files"))
     def files(self, scene: Scene) -> str:
-        names = scene.assets.filter(role=Asset.Role.DATA).values_list("filename", flat=True)
-        return ", ".join(names) or "–"
+        """The original files, and what the last check said of each."""
+        originals = scene.assets.filter(role=Asset.Role.DATA).order_by("key")
+        return ", ".join(f"{asset.filename} ({asset.get_fixity_display()})" for asset in originals) or "–"
 
     def save_model(self, request: HttpRequest, obj: Scene, form: Any, change: bool) -> None:
         changes = {name: value for name, value in form.cleaned_data.items() if value != form.initial[name]}

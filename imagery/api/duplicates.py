@@ -27,7 +27,7 @@ class DuplicateSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(
         choices=[(kind.value, kind.value) for kind in Kind],
-        help_text="`bytes`: the same original file. `pixels`: the same picture. `place`: the same ground, another date.",
+        help_text="`bytes`: the same original file. `pixels`: the same picture. `place`: another date of it.",
     )
     distance = serializers.IntegerField(allow_null=True, help_text="`pixels`: bits of 64 in which the hashes differ.")
     cosine = serializers.FloatField(allow_null=True, help_text="`pixels`: of the vectors; null: not encoded yet.")

@@ -59,22 +59,25 @@ class GeoRasterReader(Reader):
         try:
             with translated(self.name):
                 self._dataset = self._stack.enter_context(opened(path, DRIVERS[format], name=self.name))
-            self.width, self.height = self._dataset.width, self._dataset.height
-            self.dtype = self._dataset.dtypes[0]
-            self._refuse_what_cannot_be_shown()
-            self.bands = band_infos(self._dataset)
-            self._palette = _palette(self._dataset)
-            self.rgb = (0, 0, 0) if self._palette is not None else rgb_positions(self.bands)
-            self.display_ready = self._palette is not None or (self.dtype == "uint8" and not _few_bits(self._dataset))
-            self.mixable = self._palette is None
-            rows, columns = self._dataset.block_shapes[0]
-            self.block = (columns, rows)
+                self._read_header()
             if sidecars is None:
                 sidecars = sidecars_of(path) if isinstance(path, Path) else {}
             self._flip_x, self._flip_y = self._place(sidecars)
         except BaseException:
             self._stack.close()
             raise
+
+    def _read_header(self) -> None:
+        self.width, self.height = self._dataset.width, self._dataset.height
+        self.dtype = self._dataset.dtypes[0]
+        self._refuse_what_cannot_be_shown()
+        self.bands = band_infos(self._dataset)
+        self._palette = _palette(self._dataset)
+        self.rgb = (0, 0, 0) if self._palette is not None else rgb_positions(self.bands)
+        self.display_ready = self._palette is not None or (self.dtype == "uint8" and not _few_bits(self._dataset))
+        self.mixable = self._palette is None
+        rows, columns = self._dataset.block_shapes[0]
+        self.block = (columns, rows)
 
     def _refuse_what_cannot_be_shown(self) -> None:
         from rasterio.enums import Interleaving

@@ -319,6 +319,17 @@ CASES: dict[str, Make] = {
         autocomplete("search", "judgedset", "collection"),
         autocomplete("search", "judgedquery", "judged_set"),
     ),
+    "admin:imagery_collection_rendering": page(
+        "admin:imagery_collection_rendering", args=lambda h: [h.collection_id], post={"stretch": "none", "encode": "1"}
+    ),
+    "admin:imagery_collection_rendering_picture": page(
+        "admin:imagery_collection_rendering_picture",
+        args=lambda h: [h.collection_id, h.scene_id],
+        query=lambda _h: {"stretch": "auto"},
+    ),
+    "admin:imagery_collection_rendering_stop": page(
+        "admin:imagery_collection_rendering_stop", args=lambda h: [h.collection_id], get=False, post={}
+    ),
     "admin:imagery_archivefolder_scan": page(
         "admin:imagery_archivefolder_scan", args=lambda h: [h.folder_id], get=False, post={}
     ),

@@ -6,13 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagery.admin.base import PermittedAdmin, count_of
+from imagery.admin.collection_rendering import RenderingPages
 from imagery.admin.member import MemberInline
 from imagery.form_fields import PROVIDERS_HELP, KeywordsField, ProvidersField
 from imagery.models import Collection, CollectionMember, Scene
@@ -64,7 +65,7 @@ class CollectionForm(forms.ModelForm):
 
 
 @admin.register(Collection)
-class CollectionAdmin(PermittedAdmin):
+class CollectionAdmin(RenderingPages, PermittedAdmin):
     """Collections; only the owner and superusers change one, and only an empty one can be deleted."""
 
     form = CollectionForm
@@ -90,6 +91,9 @@ class CollectionAdmin(PermittedAdmin):
         ),
         (gettext_lazy("Record"), {"fields": ("scene_list", "created_at", "updated_at")}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.rendering_urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return (

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from imagery.citation import doi_clean, keywords_clean, providers_clean, providers_merge
 from imagery.models import Collection, CollectionMember
 from imagery.models.collection import Visibility
+from imagery.rendering_recipe import recipe_parse
 from rsportal.accounts.models import User
 from rsportal.accounts.selectors import user_named
 from rsportal.errors import Conflict, InvalidInput, NotAllowed
@@ -23,7 +24,7 @@ _SLUG_TRIES: Final = 5
 _RESERVED_SLUGS: Final = frozenset({"new"})  # addresses of other pages
 _TILE_FIELDS: Final = frozenset({"tile_overlap", "tile_gsd_min", "tile_gsd_max", "tile_most"})
 _CITED_FIELDS: Final = frozenset({"providers", "keywords", "doi", "citation"})
-_MORE_FIELDS: Final = _TILE_FIELDS | _CITED_FIELDS
+_MORE_FIELDS: Final = _TILE_FIELDS | _CITED_FIELDS | {"rendering"}
 _CHANGEABLE: Final = _MORE_FIELDS | {
     "title", "description", "license", "license_url", "attribution", "visibility",
 }  # fmt: skip
@@ -43,8 +44,8 @@ def collection_create(
 ) -> Collection:
     """Make a collection owned by ``user``; without ``slug`` its address is made from the title.
 
-    ``more``: any of the fields ``tile_...``, how its scenes are cut into windows, and of providers, keywords, doi,
-    citation.
+    ``more``: any of the fields ``tile_...``, how its scenes are cut into windows, ``rendering``, how they are drawn,
+    and of providers, keywords, doi, citation.
 
     Raises InvalidInput with the field at fault, also when a given slug is taken.
     """
@@ -147,7 +148,15 @@ def _assign(collection: Collection, changes: Mapping[str, object], allowed: froz
     if unknown := set(changes) - allowed:
         raise InvalidInput(_("A collection has no changeable field “%s”.") % min(unknown), field=min(unknown))
     for name, value in changes.items():
-        setattr(collection, name, _cited(collection, name, value) if name in _CITED_FIELDS else value)
+        kept = _recipe(value) if name == "rendering" else value
+        setattr(collection, name, _cited(collection, name, value) if name in _CITED_FIELDS else kept)
+
+
+def _recipe(value: object) -> dict[str, Any]:
+    try:
+        return recipe_parse(value).as_json()
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=".".join(filter(None, ("rendering", error.field)))) from error
 
 
 def _cited(collection: Collection, name: str, value: Any) -> Any:

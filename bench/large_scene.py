@@ -82,6 +82,7 @@ def scene_make(path: Path, kind: str, side: int) -> None:
         layout |= {"tiled": True, "blockxsize": 512, "blockysize": 512}
     part = path.with_suffix(".part")
     patch = _patch(2048)
+    random = np.random.default_rng(3)
     with rasterio.open(
         part, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint16" if deep else "uint8",
         crs="EPSG:32632", transform=from_origin(300_000, 5_400_000, 0.5, 0.5), interleave="pixel", bigtiff="yes",
@@ -92,6 +93,8 @@ def scene_make(path: Path, kind: str, side: int) -> None:
             rows = np.take(patch, range(top, top + high), axis=1, mode="wrap")
             wide = np.take(rows, range(side), axis=2, mode="wrap").astype(np.float32)
             wide += 30 * np.sin(np.arange(side) / 1700 + top / 900)[None, None]
+            # Grain that repeats nowhere, as no camera's does: repeated rows would unpack faster than real ones.
+            wide += random.integers(-2, 3, wide.shape, dtype=np.int8)
             wide = np.clip(wide, 0, 255)
             file.write((wide * 40).astype(np.uint16) if deep else wide.astype(np.uint8),
                        window=Window(0, top, side, high))  # fmt: skip

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Max, Min, Sum
 from django.template.defaultfilters import filesizeformat
 
+from imagery.management.encoder_report import duration
 from imagery.models import Encoder, IngestJob
+from imagery.services.cost import encoder_cost, pictures_bytes
 from imagery.services.sources import Plan
+from imagery.tiling import FINEST_SIDE_PIXELS, TileRule
 
 _FAILURES_SHOWN: Final = 50
-_BYTES_PER_NUMBER: Final = 2  # halfvec
 
 
 def final_report(slug: str, batch: UUID, labels: dict[UUID, str]) -> dict[str, Any]:
@@ -53,11 +56,16 @@ def final_summary(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def dry_run_report(slug: str, plans: list[Plan], copy: bool) -> dict[str, Any]:
-    """Return what an ingest would do and cost. ``seconds`` is null until this portal has encoded something."""
+def dry_run_report(slug: str, plans: list[Plan], copy: bool, *, rule: TileRule) -> dict[str, Any]:
+    """Return what an ingest would do and cost.
+
+    ``encode_seconds`` is what the encoder alone needs by its measured rate, null when no encoder is usable here;
+    ``seconds`` is the whole ingest by the rate of the latest one, null before the first.
+    """
     good = [plan for plan in plans if not plan.reason]
-    tiles = sum(plan.tiles for plan in good)
+    tiles, tiles_all = (sum(getattr(plan, name) for plan in good) for name in ("tiles", "tiles_all"))
     encoder = Encoder.objects.filter(state=Encoder.State.ACTIVE).first()
+    cost = encoder_cost(encoder) if encoder else None
     rate = tiles_per_second()
     return {
         "dry_run": True,
@@ -65,9 +73,17 @@ def dry_run_report(slug: str, plans: list[Plan], copy: bool) -> dict[str, Any]:
         "scenes": len(good),
         "refused": len(plans) - len(good),
         "tiles": tiles,
+        "tiles_all": tiles_all,
+        "cut_short": sum(plan.cut_short for plan in good),
+        "most": rule.most,
         "bytes_read": sum(plan.size for plan in good),
         "bytes_copied": sum(plan.size for plan in good) if copy else 0,
-        "bytes_of_vectors": tiles * encoder.dimension * _BYTES_PER_NUMBER if encoder else None,
+        "bytes_of_vectors": tiles * cost.bytes_per_tile if cost else None,
+        "bytes_of_pictures": pictures_bytes([(plan.width, plan.height) for plan in good]),
+        "encoder": cost.name if cost else None,
+        "encoder_per_second": round(cost.per_second, 2) if cost and cost.per_second else None,
+        "encode_seconds": cost.seconds(tiles) if cost else None,
+        "encode_seconds_all": cost.seconds(tiles_all) if cost else None,
         "seconds": round(tiles / rate) if rate else None,
         "sources": [
             {
@@ -76,7 +92,10 @@ def dry_run_report(slug: str, plans: list[Plan], copy: bool) -> dict[str, Any]:
                 "format": plan.format,
                 "width": plan.width,
                 "height": plan.height,
+                "gsd": plan.gsd_m,
                 "tiles": plan.tiles,
+                "tiles_all": plan.tiles_all,
+                "finest_window": plan.finest,
                 "reason": plan.reason,
             }
             for plan in plans
@@ -86,21 +105,69 @@ def dry_run_report(slug: str, plans: list[Plan], copy: bool) -> dict[str, Any]:
 
 def dry_run_summary(report: dict[str, Any]) -> str:
     """Return a dry run's report as a table and totals."""
-    lines = [f"{'tiles':>7}  {'pixels':>15}  {'format':<24} source"]
+    lines = [f"{'tiles':>7}  {'finest window':>16}  {'pixels':>15}  {'format':<24} source"]
     for source in report["sources"]:
         if source["reason"]:
-            lines.append(f"{'-':>7}  {'':>15}  {'refused':<24} {source['reason']}")
+            lines.append(f"{'-':>7}  {'':>16}  {'':>15}  {'refused':<24} {source['reason']}")
             continue
         pixels = f"{source['width']} x {source['height']}"
-        lines.append(f"{source['tiles']:>7,}  {pixels:>15}  {source['format']:<24} {source['source']}")
-    time = f"about {_duration(report['seconds'])}" if report["seconds"] is not None else "unknown before the first run"
+        line = f"{source['tiles']:>7,}  {_finest(source):>16}  {pixels:>15}  {source['format']:<24} {source['source']}"
+        if source["tiles"] < source["tiles_all"]:
+            line += f"  (down to full resolution: {source['tiles_all']:,} tiles)"
+        lines.append(line)
     lines += [
         "",
-        f"{report['scenes']:,} scenes with {report['tiles']:,} tiles, {report['refused']:,} refused; "
-        f"{filesizeformat(report['bytes_read'])} to read, {filesizeformat(report['bytes_copied'])} to copy; "
-        f"time: {time}. Nothing was written.",
+        f"{report['scenes']:,} scenes with {report['tiles']:,} tiles at most (windows without data are left out), "
+        f"{report['refused']:,} refused.",
+        f"Files: {_size(report['bytes_read'])} to read, {_size(report['bytes_copied'])} to copy.",
+        f"Stored: {_stored(report)} for overviews and thumbnails.",
+        _time(report),
     ]
-    return "\n".join(lines)
+    if report["cut_short"]:
+        lines.append(_cut_short(report))
+    return "\n".join([*lines, "Nothing was written."])
+
+
+def _finest(source: dict[str, Any]) -> str:
+    """Return the side of the finest windows in pixels, and how many metres one of its 256 samples is."""
+    side = source["finest_window"]
+    sampling = source["gsd"] and f" ({source['gsd'] * max(1.0, side / FINEST_SIDE_PIXELS):.3g} m)"
+    return f"{side:,} px{sampling or ''}"
+
+
+def _stored(report: dict[str, Any]) -> str:
+    pictures = _size(report["bytes_of_pictures"])
+    vectors = report["bytes_of_vectors"]
+    return f"about {_size(vectors)} for tiles and vectors, {pictures}" if vectors is not None else f"about {pictures}"
+
+
+def _time(report: dict[str, Any]) -> str:
+    parts = []
+    if report["encode_seconds"] is not None:
+        parts.append(
+            f"{duration(timedelta(seconds=report['encode_seconds']))} to encode with {report['encoder']} "
+            f"({report['encoder_per_second']:,.3g} tiles/s measured here)"
+        )
+    if report["seconds"] is not None:
+        parts.append(f"{duration(timedelta(seconds=report['seconds']))} in all at the rate of the latest ingest")
+    return f"Time: about {'; '.join(parts)}." if parts else "Time: unknown before an encoder is active."
+
+
+def _cut_short(report: dict[str, Any]) -> str:
+    count = report["cut_short"]
+    scenes = "1 scene ends" if count == 1 else f"{count:,} scenes end"
+    more = ""
+    if report["encode_seconds_all"] is not None:
+        more = f", {duration(timedelta(seconds=report['encode_seconds_all']))} to encode"
+    return (
+        f"{scenes} before full resolution: the collection takes at most {report['most']:,} windows of a scene. In full "
+        f"it would be {report['tiles_all']:,} tiles{more}; raise its “most windows of a scene” to cut finer, or name "
+        "the finest sampling you look for."
+    )
+
+
+def _size(count: int) -> str:
+    return filesizeformat(count).replace("\xa0", " ")
 
 
 def tiles_per_second() -> float | None:
@@ -112,9 +179,3 @@ def tiles_per_second() -> float | None:
     span = ready.filter(batch=last.batch).aggregate(Min("started_at"), Max("finished_at"), Sum("total"))
     seconds = (span["finished_at__max"] - span["started_at__min"]).total_seconds()
     return span["total__sum"] / seconds if seconds > 0 else None
-
-
-def _duration(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else (f"{minutes} min {rest} s" if minutes else f"{rest} s")

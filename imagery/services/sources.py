@@ -13,7 +13,7 @@ from imagery.readers.grouping import SceneFiles, group_band_files
 from imagery.readers.sidecars import SIDECAR_KEYS, sidecars_of
 from imagery.readers.vrt import vrt_allowed
 from imagery.services.accept import Source, SourceFile
-from imagery.tiling import tile_windows
+from imagery.tiling import DEFAULT_RULE, TileRule, all_windows_count, level_sides, tile_windows
 from imagery.validation import FileFacts, file_check
 from rsportal.errors import InvalidInput, RsportalError
 
@@ -23,7 +23,12 @@ _IGNORED_PARTS: Final = (".", "__MACOSX")
 
 @dataclass(frozen=True)
 class Plan:
-    """What one source would become: format in words, size in bytes, pixels, tiles; or why it would be refused."""
+    """What one source would become: format in words, size in bytes, pixels, tiles; or why it would be refused.
+
+    ``tiles``: at most, windows without data are left out when the pixels are read. ``tiles_all``: if the collection's
+    limit on windows did not end its levels early. ``finest``: side of its smallest windows in source pixels. ``gsd_m``:
+    the sampling of its pixels in metres, where known.
+    """
 
     source: SceneFiles
     format: str = ""
@@ -31,7 +36,15 @@ class Plan:
     width: int = 0
     height: int = 0
     tiles: int = 0
+    tiles_all: int = 0
+    finest: int = 0
+    gsd_m: float | None = None
     reason: str = ""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether finer windows are left out because there would be too many."""
+        return self.tiles < self.tiles_all
 
 
 def sources_find(paths: Sequence[Path], *, recursive: bool, bands: Sequence[str] = ()) -> list[SceneFiles]:
@@ -56,18 +69,19 @@ def _with_sidecars(scene: SceneFiles) -> SceneFiles:
     return scene if scene.is_band_set else SceneFiles(scene.files | sidecars_of(scene.files["data"]), scene.name)
 
 
-def source_plan(source: SceneFiles, *, bands: Sequence[str] = ()) -> Plan:
-    """Return what taking in ``source`` would do, when ``bands`` of it are shown; reads headers only."""
+def source_plan(source: SceneFiles, *, bands: Sequence[str] = (), rule: TileRule = DEFAULT_RULE) -> Plan:
+    """Return what taking in ``source`` would do, when ``bands`` of it are shown and ``rule`` cuts it.
+
+    Reads headers only.
+    """
     checks: list[tuple[str, FileFacts]] = []
     try:
         for key, path in source.files.items():
             if key in SIDECAR_KEYS:
                 continue
             checks.append((key, file_check(path, in_place=True)))
-        width, height = checks[0][1].width, checks[0][1].height
-        if source.is_band_set:
-            with open_scene(source.files, bands=bands) as reader:
-                width, height = reader.width, reader.height
+        with open_scene(source.files, bands=bands) as reader:
+            width, height, gsd_m = reader.width, reader.height, reader.gsd_m
     except RsportalError as error:
         return Plan(source=source, reason=error.message)
     return Plan(
@@ -76,7 +90,10 @@ def source_plan(source: SceneFiles, *, bands: Sequence[str] = ()) -> Plan:
         size=sum(facts.size for _key, facts in checks),
         width=width,
         height=height,
-        tiles=len(tile_windows(width, height)),
+        tiles=len(tile_windows(width, height, rule=rule, gsd_m=gsd_m)),
+        tiles_all=all_windows_count(width, height, rule=rule, gsd_m=gsd_m),
+        finest=(level_sides(width, height, rule=rule, gsd_m=gsd_m) or [max(width, height)])[-1],
+        gsd_m=gsd_m,
     )
 
 

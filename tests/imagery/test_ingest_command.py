@@ -3,13 +3,18 @@
 import json
 from io import StringIO
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from imagery.models import Collection, IngestJob, Scene
+from imagery.models import Collection, IngestJob, Scene, Tile
 from imagery.models.collection import Visibility
+from imagery.services.cost import encoder_cost
+from imagery.services.encode import embeddings_store
+from imagery.services.partitions import partition_name
 from tests import images
-from tests.factories import make_user
+from tests.factories import make_encoder, make_scene, make_user
 
 
 def run(*arguments, fails=False):
@@ -140,3 +145,62 @@ def test_an_encoder_that_is_missing_ends_the_command_with_what_to_do(folder, col
     _, error = run(folder, "--collection", "archive", "--run-here", fails=True)
     assert "No encoder is active" in error
     assert IngestJob.objects.filter(state="queued").count() == 3
+
+
+@pytest.mark.django_db
+def test_a_dry_run_cuts_by_the_collections_rule_and_says_what_it_costs(tmp_path, collection, encoder):
+    # UTM, 10 m: levels of 40, 20 and 10 m without a rule.
+    images.geotiff(tmp_path / "large.tif", images.deep_ramp(width=2100, height=1900))
+    arguments = (tmp_path / "large.tif", "--collection", "archive", "--dry-run")
+    usual = json.loads(run(*arguments, "--json")[0])
+    assert (usual["tiles"], usual["cut_short"]) == (usual["tiles_all"], 0)
+    assert usual["sources"][0]["finest_window"] == 256 and usual["sources"][0]["gsd"] == 10
+    Collection.objects.update(tile_gsd_min=20)
+    coarser = json.loads(run(*arguments, "--json")[0])
+    assert coarser["tiles"] == coarser["tiles_all"] < usual["tiles"]
+    assert coarser["sources"][0]["finest_window"] == 512
+    Collection.objects.update(tile_gsd_min=None, tile_most=50)
+    few = json.loads(run(*arguments, "--json")[0])
+    assert few["tiles"] <= 50 and few["tiles_all"] == usual["tiles"] and few["cut_short"] == 1
+    # What the encoder needs, by the rate measured here; each vector and its tile take some room.
+    assert few["encoder"] == encoder.name and few["encoder_per_second"] > 0
+    assert few["encode_seconds"] <= few["encode_seconds_all"]
+    assert few["bytes_of_vectors"] > few["tiles"] * encoder.dimension * 2
+    assert 0 < few["bytes_of_pictures"] < 2048 * 2048
+    out, _ = run(*arguments)
+    assert f"down to full resolution: {usual['tiles']} tiles" in out
+    assert "1 scene ends before full resolution" in out and "at most 50 windows" in out
+    assert f"to encode with {encoder.name}" in out and "Nothing was written." in out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dry_run_counts_the_tiles_that_an_ingest_makes(tmp_path, collection, encoder):
+    Collection.objects.update(tile_overlap=0.5, tile_gsd_min=20)
+    images.geotiff(tmp_path / "large.tif", images.deep_ramp(width=2100, height=1900))
+    planned = json.loads(run(tmp_path / "large.tif", "--collection", "archive", "--dry-run", "--json")[0])
+    run(tmp_path / "large.tif", "--collection", "archive", "--run-here", "--json")
+    assert Scene.objects.get().tiles.count() == planned["tiles"] > 20
+
+
+@pytest.mark.django_db
+def test_the_room_of_a_tile_is_about_what_is_told(collection):
+    number, encoder = 2000, make_encoder(dimension=384, runtime={"image": {"per_second": 10}})
+    scene = make_scene(collection, encoder=encoder, width=10**6, height=10**6)
+    tables = ("imagery_tile", partition_name(encoder.pk))
+
+    def room():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {' + '.join(f'pg_total_relation_size({name!r})' for name in tables)}")
+            return cursor.fetchone()[0]
+
+    before = room()
+    tiles = Tile.objects.bulk_create(
+        Tile(scene=scene, level=3, x=n * 256, y=0, width=256, height=256) for n in range(number)
+    )
+    embeddings_store(
+        encoder=encoder,
+        tile_ids=[tile.pk for tile in tiles],
+        vectors=np.eye(1, 384, dtype=np.float32).repeat(number, axis=0),
+    )
+    each = (room() - before) / number
+    assert encoder_cost(encoder).bytes_per_tile == pytest.approx(each, rel=0.25)

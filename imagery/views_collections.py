@@ -35,6 +35,7 @@ from rsportal.maps.world import spots
 from rsportal.web import request_user
 
 _PAGE_SIZE: Final = 48
+_LISTED: Final = (Scene.Status.READY, Scene.Status.METADATA)
 
 
 @require_safe
@@ -124,7 +125,7 @@ def member_remove(request: HttpRequest, slug: str, member_id: int) -> HttpRespon
 
 
 def _collection_page(request: HttpRequest, shown: Collection, form: MemberForm, *, status: int = 200) -> HttpResponse:
-    scenes = scenes_list(request.user, collections=[shown.slug], status=Scene.Status.READY)
+    scenes = scenes_list(request.user, collections=[shown.slug]).filter(status__in=_LISTED)
     editable = collection_editable(request.user, shown)
     context = {
         "collection": shown,

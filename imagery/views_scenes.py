@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from imagery.citation import bibtex, cited
-from imagery.deep_view import deep_view
+from imagery.deep_view import deep_view, map_tiles
 from imagery.duplicates import duplicates_of
 from imagery.models import Asset, Scene
 from imagery.scene_tiles import SceneTiles
 from imagery.selectors import collection_editable, scene_get, scene_originals
 from imagery.services.scene_store import NOTE_PROPERTY
 from imagery.services.scenes import scene_delete
+from imagery.stac.fields_in import no_pixels
 from imagery.storage import AssetMissing, asset_location
 from rsportal.errors import NotAllowed
 from rsportal.maps.view import footprint_map
@@ -37,13 +38,16 @@ def scene(request: HttpRequest, scene_id: UUID) -> HttpResponse:
     originals = scene_originals(shown)
     overview = _overview(shown)
     ready = shown.status == Scene.Status.READY and min(shown.width, shown.height) > 0
+    tiles = SceneTiles(shown, tuple(originals))
     context = {
         "scene": shown,
         "editable": editable,
         "downloadable": editable or shown.collection.originals_downloadable,
         "originals": [(asset, _missing(asset)) for asset in originals],
         "has_overview": overview is not None,
-        "deep": deep_view(SceneTiles(shown, tuple(originals)), overview=overview) if overview and ready else None,
+        "deep": deep_view(tiles, overview=overview) if overview and ready else None,
+        **(map_tiles(tiles, request) if ready and shown.bbox else {}),
+        "no_pixels": no_pixels(shown),
         "window": _window(request.GET.get("window", ""), shown),
         "token": request.GET.get("t", ""),
         "map": footprint_map(shown.footprint, shown.bbox) if shown.footprint and shown.bbox else None,

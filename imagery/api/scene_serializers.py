@@ -9,6 +9,7 @@ from imagery.api.fields import BandsField, GeometryField, JsonObjectField, Names
 from imagery.api.links import link
 from imagery.api.schemas import BBOX_SCHEMA, SHAPE_SCHEMA
 from imagery.models import Asset, Scene
+from imagery.stac.fields_in import no_pixels
 
 # The first two bytes say "SHA2-256, 32 bytes" (multihash, which STAC's file extension asks for).
 _MULTIHASH_SHA256: Final = "1220"
@@ -24,7 +25,9 @@ class AssetSerializer(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         size = serializers.IntegerField(help_text="Bytes.")
-        checksum = serializers.CharField(help_text="SHA-256 as a multihash.")
+        checksum = serializers.CharField(
+            required=False, help_text="SHA-256 as a multihash; absent for files that are read at another archive."
+        )
         return {**super().get_fields(), "file:size": size, "file:checksum": checksum}
 
 
@@ -44,6 +47,9 @@ class SceneSerializer(serializers.Serializer):
     collection = serializers.CharField(source="collection.slug", help_text="Slug of its collection.")
     title = serializers.CharField()
     status = serializers.ChoiceField(choices=Scene.Status.choices)
+    no_pixels = serializers.SerializerMethodField(
+        help_text="Why the pixels of an imported scene could not be reached (status metadata); else empty."
+    )
     datetime = serializers.DateTimeField(allow_null=True, help_text="When it was taken.")
     start_datetime = serializers.DateTimeField(allow_null=True)
     end_datetime = serializers.DateTimeField(allow_null=True)
@@ -64,6 +70,9 @@ class SceneSerializer(serializers.Serializer):
         code = serializers.CharField(source="proj_code", allow_blank=True, help_text="Such as EPSG:32618.")
         shape = serializers.SerializerMethodField(method_name="get_shape")
         return {**super().get_fields(), "eo:cloud_cover": cloud, "proj:code": code, "proj:shape": shape}
+
+    def get_no_pixels(self, scene: Scene) -> str:
+        return no_pixels(scene)
 
     @extend_schema_field(BBOX_SCHEMA)
     def get_bbox(self, scene: Scene) -> list[float] | None:
@@ -86,7 +95,7 @@ class SceneSerializer(serializers.Serializer):
             "type": asset.media_type,
             "roles": [asset.role],
             "file:size": asset.size,
-            "file:checksum": _MULTIHASH_SHA256 + asset.sha256,
+            **({"file:checksum": _MULTIHASH_SHA256 + asset.sha256} if asset.sha256 else {}),
         }
 
     @extend_schema_field(SceneLinksSerializer)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from django.utils.translation import gettext as _
@@ -28,6 +28,9 @@ from imagery.stac.names import (
 )
 from imagery.stac.upgrade import item_upgraded
 from rsportal.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from imagery.models import Scene
 
 Json = dict[str, Any]
 
@@ -211,6 +214,12 @@ def _origin(item: Json, assets: dict[str, Json], source: str, base: str) -> Json
         STAC_BBOX: bbox if isinstance(bbox, list) and len(bbox) == 6 else None,
     }
     return {name: value for name, value in out.items() if value}
+
+
+def no_pixels(scene: Scene) -> str:
+    """Return why the pixels of an imported scene could not be reached (English); empty for every other scene."""
+    said = scene.stac.get(NO_PIXELS) if scene.status == scene.Status.METADATA else ""
+    return said if isinstance(said, str) else ""
 
 
 def metadata_hash(stac_id: str) -> str:

@@ -128,6 +128,9 @@ class Reader(ABC):
         ``bands`` are positions in ``self.bands``; None reads those of ``rgb``. Raises UnreadableImage.
         """
 
+    def verify(self) -> None:
+        """Look for damage that reading forgives. For the ingest, once. Raises UnreadableImage."""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the files."""

@@ -26,6 +26,8 @@ Image.MAX_IMAGE_PIXELS = settings.PILLOW_MAX_PIXELS
 
 _PILLOW_NAMES: Final = {Format.PNG: "PNG", Format.JPEG: "JPEG", Format.WEBP: "WEBP"}
 _ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_JPEG_DAMAGE: Final = re.compile(r"(?:premature end|bad Huffman code|found marker \S+ instead)[^.(:]*", re.IGNORECASE)
+_VERIFIED_ROWS: Final = 256
 _RGB: Final = (BandInfo("red", "red"), BandInfo("green", "green"), BandInfo("blue", "blue"))
 _GREY: Final = (BandInfo("grey", "grey"),)
 # EXIF orientation -> what brings the picture upright (EXIF 2.32, 4.6.4).
@@ -96,6 +98,13 @@ class RasterReader(Reader):
         self._pixels = None
         self._image.close()
 
+    def verify(self) -> None:
+        """Refuse a JPEG that is damaged inside: decoders fill the rest with grey or shifted pixels and go on."""
+        if self.format is Format.JPEG and (reason := jpeg_damage(self.path)):
+            raise UnreadableImage(
+                _("%(file)s is damaged inside: %(reason)s.") % {"file": self.name, "reason": reason}, code="damaged"
+            )
+
     def _can_draft(self, out_size: Size) -> bool:
         """Whether JPEG's scaled decoding gives at least ``out_size`` for a quarter of the work or less."""
         return self.format is Format.JPEG and self.width >= 2 * out_size[0] and self.height >= 2 * out_size[1]
@@ -115,6 +124,29 @@ class RasterReader(Reader):
                 return _to_bands(image if self._turn is None else image.transpose(self._turn))
         except _ERRORS as error:
             raise unreadable(self.name, error) from error
+
+
+def jpeg_damage(path: Path) -> str:
+    """Return what libjpeg says of damage inside a JPEG, empty if it says nothing (Pillow does not pass it on).
+
+    What it decodes all the same without a fault in the picture (bytes between segments, as some cameras write them)
+    is no damage; nor is a kind of JPEG that GDAL does not know.
+    """
+    from rasterio import Env
+    from rasterio.windows import Window as RasterWindow
+
+    from imagery.readers.gdal import open_dataset, translated
+
+    try:
+        options = {"GDAL_ERROR_ON_LIBJPEG_WARNING": True, "GDAL_ALLOW_LARGE_LIBJPEG_MEM_ALLOC": True}
+        with Env(**options), translated(path.name), open_dataset(path, "JPEG") as dataset:
+            for top in range(0, dataset.height, _VERIFIED_ROWS):
+                rows = min(_VERIFIED_ROWS, dataset.height - top)
+                dataset.read(1, window=RasterWindow(0, top, dataset.width, rows))
+    except UnreadableImage as error:
+        found = _JPEG_DAMAGE.search(error.message)
+        return found[0] if found else ""
+    return ""
 
 
 def png_bit_depth(path: Path) -> int:

@@ -117,6 +117,7 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
             reader = renderer.reader
             whole = cache(lambda: renderer.render(None, _overview_size(reader)))
             if work.windows is None:
+                reader.verify()
                 planned = tile_windows(reader.width, reader.height, rule=work.rule, gsd_m=reader.gsd_m or work.gsd_m)
                 windows: Sequence[TileWindow] = with_data(
                     planned, whole().mask, width=reader.width, height=reader.height

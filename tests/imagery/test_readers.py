@@ -54,6 +54,19 @@ def test_exif_behind_the_pixels_of_a_png_changes_nothing(tmp_path):
         assert Renderer(reader).render().array.shape == (48, 64, 3)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_damaged_inside_is_refused(tmp_path, progressive):
+    path = images.draw(tmp_path / "a.jpg", width=900, height=700, quality=95, progressive=progressive)
+    with open_scene({"data": path}) as reader:
+        reader.verify()
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(range(200)) * 2
+    path.write_bytes(content)
+    with open_scene({"data": path}) as reader, pytest.raises(UnreadableImage, match=r"a\.jpg is damaged inside: \w"):
+        reader.verify()
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, orientation):
     path = images.oriented_jpeg(tmp_path / "a.jpg", orientation)

@@ -128,7 +128,7 @@ class Reader(ABC):
         ``bands`` are positions in ``self.bands``; None reads those of ``rgb``. Raises UnreadableImage.
         """
 
-    def verify(self) -> None:
+    def verify(self) -> None:  # noqa: B027 - most readers notice damage while they read
         """Look for damage that reading forgives. For the ingest, once. Raises UnreadableImage."""
 
     @abstractmethod

@@ -64,7 +64,10 @@ def upload_plan(request: HttpRequest) -> HttpResponse:
         return JsonResponse({}, status=400)
     groups, left_out = upload_groups(names)
     return JsonResponse(
-        {"groups": [{"name": group.name, "files": group.files} for group in groups], "left_out": left_out}
+        {
+            "groups": [{"name": group.name, "key": group.key, "files": group.files} for group in groups],
+            "left_out": left_out,
+        }
     )
 
 

@@ -11,9 +11,10 @@ from typing import Final
 from uuid import UUID
 
 from imagery.models import Collection, Upload
+from imagery.services.refusals import refusal_store
 from imagery.services.upload_files import upload_locked, upload_path
 from imagery.services.upload_groups import upload_groups
-from imagery.services.upload_intake import refusal_store, upload_arrived
+from imagery.services.upload_intake import upload_arrived
 from imagery.services.uploads import upload_create
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput, TooLarge
@@ -42,7 +43,7 @@ def form_files_take(*, files: Sequence[FormFile], collection: Collection, user: 
         try:
             for number in group.files:
                 rows.append(  # noqa: PERF401 - what was made before an error must be known
-                    _upload_of(files[number], collection, user, batch, group.name, len(group.files))
+                    _upload_of(files[number], collection, user, batch, group.key, len(group.files))
                 )
         except (InvalidInput, TooLarge) as error:
             name = files[group.files[len(rows)]].filename

@@ -16,12 +16,18 @@ from imagery.services.accept import Source, SourceFile
 _IGNORED_PARTS: Final = (".", "__MACOSX")
 _IGNORED_NAMES: Final = frozenset({"thumbs.db", "desktop.ini"})
 
+_MOST_KEY: Final = 300
+
 
 @dataclass(frozen=True)
 class Group:
-    """The files of one scene: positions in the list that was asked about, and what the scene is called."""
+    """The files of one scene: positions in the list that was asked about, and what the scene is called.
+
+    ``key`` is the path of one of its files: other than the name, no other scene of the list has it.
+    """
 
     name: str
+    key: str
     files: tuple[int, ...]
 
 
@@ -45,7 +51,8 @@ def upload_groups(names: Sequence[str]) -> tuple[list[Group], list[int]]:
         files += [beside for path in files for beside in sidecars.get(path, ())]
         numbers = tuple(dict.fromkeys(position[path] for path in files if position[path] not in taken))
         taken.update(numbers)
-        groups.append(Group(name=scene.name if len(files) > 1 else files[0].name, files=numbers))
+        key = str(min(files))[-_MOST_KEY:]
+        groups.append(Group(name=scene.name if len(files) > 1 else files[0].name, key=key, files=numbers))
     left_out: list[int] = []
     for number, path in enumerate(paths):
         if number in taken:
@@ -53,7 +60,7 @@ def upload_groups(names: Sequence[str]) -> tuple[list[Group], list[int]]:
         if len(path.parts) > 1 and (is_hidden(path) or path.suffix.lower() not in {".zip", *EXTENSIONS}):
             left_out.append(number)
         else:
-            groups.append(Group(name=path.name, files=(number,)))
+            groups.append(Group(name=path.name, key=str(path)[-_MOST_KEY:], files=(number,)))
     return sorted(groups, key=lambda group: group.files[0]), left_out
 
 

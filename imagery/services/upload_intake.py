@@ -21,17 +21,17 @@ from django.utils.translation import gettext as _
 
 from imagery.jobs import State
 from imagery.leases import MAX_ATTEMPTS, beating, stale_before
-from imagery.models import Collection, IngestJob, Upload
+from imagery.models import IngestJob, Upload
 from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import sources_ingest
 from imagery.services.queue import uploads_enqueue
+from imagery.services.refusals import refusal_store
 from imagery.services.sources import sources_find
 from imagery.services.upload_files import private_folder, upload_file_remove, upload_path
 from imagery.services.upload_groups import source_of
 from imagery.services.uploads import uploads_of_group
 from imagery.services.zip_entries import is_zip
 from imagery.services.zip_intake import ZipOutcome, zip_ingest
-from rsportal.accounts.models import User
 from rsportal.errors import RsportalError
 
 AT_ONCE_BYTES: Final = 256 * 1024 * 1024
@@ -187,22 +187,6 @@ def _finish(
     _mine(rows).update(**values)
     for row in rows:
         upload_file_remove(row.pk)
-
-
-def refusal_store(*, filename: str, reason: str, collection: Collection, user: User, batch: UUID) -> IngestJob:
-    """Store a FAILED job for a file that was refused before it had one, so that the list of jobs names it."""
-    job = IngestJob(
-        batch=batch,
-        collection=collection,
-        created_by=user,
-        source_name=filename[:300],
-        state=State.FAILED,
-        reason=reason,
-        finished_at=timezone.now(),
-    )
-    job.full_clean()
-    job.save(force_insert=True)
-    return job
 
 
 def _mine(rows: Sequence[Upload]) -> QuerySet[Upload]:

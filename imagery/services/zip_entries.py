@@ -30,6 +30,7 @@ FREE_BYTES: Final = 64 * 1024 * 1024
 _TABLE_BYTES_PER_ENTRY: Final = 600
 _MOST_NAME_BYTES: Final = 255
 _MOST_DEPTH: Final = 20
+_MOST_PATH: Final = 1000
 _LOCAL_HEADER_BYTES: Final = 30
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR: Final = struct.Struct("<4sLQL")
@@ -165,7 +166,11 @@ def _name_refused(name: str) -> str:
         return _("Its name begins at the root of a disk; names inside an archive are relative.")
     if ".." in parts:
         return _("Its name leads out of the archive (..).")
-    if len(parts) > _MOST_DEPTH or any(len(part.encode()) > _MOST_NAME_BYTES for part in parts):
+    if (
+        len(name) > _MOST_PATH
+        or len(parts) > _MOST_DEPTH
+        or any(len(part.encode()) > _MOST_NAME_BYTES for part in parts)
+    ):
         return _("Its name is too long, or in too many folders.")
     return ""
 

@@ -9,20 +9,21 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from imagery.models import Collection, IngestJob
+from imagery.readers.grouping import SceneFiles
 from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import editor_require, sources_ingest
-from imagery.services.sources import sources_find
+from imagery.services.refusals import refusals_store
+from imagery.services.sources import Plan, source_plan, sources_find
 from imagery.services.upload_files import private_folder
 from imagery.services.upload_groups import names_wanted, source_of
 from imagery.services.zip_entries import (
@@ -34,12 +35,11 @@ from imagery.services.zip_entries import (
     totals_check,
     unpacked_check,
 )
+from imagery.tiling import DEFAULT_RULE, TileRule
 from rsportal.accounts.models import User
 
 _CHUNK_BYTES: Final = 1024 * 1024
 MOST_TOLD: Final = 50
-MOST_NAMED: Final = 200
-"""So many refused entries become jobs of their own; one more says how many there are besides."""
 
 
 @dataclass
@@ -105,9 +105,7 @@ class ZipOutcome:
 
     def reason(self, filename: str) -> str:
         """Return why nothing was taken."""
-        if self.refused:
-            return _("Nothing of %(file)s could be taken in; each file is named with its reason.") % {"file": filename}
-        return _("%(file)s has no imagery inside.") % {"file": filename}
+        return _("Nothing of %(file)s could be taken in; each file is named with its reason.") % {"file": filename}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as stored and told; of the refused the first ``MOST_TOLD``."""
@@ -138,6 +136,8 @@ def zip_ingest(
         outcome = ZipOutcome(left_out=unpacked.left_out, refused=list(unpacked.refusals))
         refusals_store(unpacked.refusals, filename=filename, collection=collection, user=user, batch=batch)
         scenes = sources_find([unpacked.folder], recursive=True, bands=bands_shown(collection))
+        if not scenes and not unpacked.refusals:
+            raise ZipRefused(_("%(file)s has no imagery inside.") % {"file": filename})
         sources = [source_of(found) for found in scenes]
         jobs = sources_ingest(sources=sources, collection=collection, user=user, batch=batch)
         for number, job in enumerate(jobs, start=1):
@@ -151,25 +151,24 @@ def zip_ingest(
     return outcome
 
 
-def refusals_store(
-    refusals: Sequence[Refusal], *, filename: str, collection: Collection, user: User, batch: UUID
-) -> list[IngestJob]:
-    """Store a FAILED job for each refused entry, up to ``MOST_NAMED``, so that the list of jobs names it."""
-    named = [(f"{filename}: {refusal.name}", refusal.reason) for refusal in refusals[:MOST_NAMED]]
-    if more := len(refusals) - len(named):
-        named.append((filename, _("%(count)d more entries of the archive were refused.") % {"count": more}))
-    return IngestJob.objects.bulk_create(
-        IngestJob(
-            batch=batch,
-            collection=collection,
-            created_by=user,
-            source_name=name[:300],
-            state=IngestJob.State.FAILED,
-            reason=reason,
-            finished_at=timezone.now(),
-        )
-        for name, reason in named
-    )
+def zip_plan(path: Path, *, bands: Sequence[str] = (), rule: TileRule = DEFAULT_RULE) -> list[Plan]:
+    """Return what taking in an archive would do: a plan for each scene, and for each refused entry with its reason."""
+
+    def refused(name: str, reason: str) -> Plan:
+        return Plan(source=SceneFiles(files={"data": path / name}, name=name), reason=reason)
+
+    try:
+        with zip_unpacked(path, filename=path.name) as unpacked:
+            plans = [
+                replace(
+                    source_plan(found, bands=bands, rule=rule),
+                    source=SceneFiles(files={"data": path / found.name}, name=found.name),
+                )
+                for found in sources_find([unpacked.folder], recursive=True, bands=bands)
+            ]
+            return plans + [refused(each.name, each.reason) for each in unpacked.refusals]
+    except ZipRefused as error:
+        return [refused("", error.message)]
 
 
 def _unpack(archive: zipfile.ZipFile, entry: Entry, unpacked: Unpacked, room: int) -> int:

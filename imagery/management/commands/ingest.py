@@ -31,7 +31,7 @@ class Command(BaseCommand):
     help = (
         "Take images (PNG, JPEG, WebP, GeoTIFF, JPEG 2000) into a collection. Files stay where they are and are only "
         "read, unless --copy is given. Band files of one product that lie side by side (..._B02, ..._B03, ..._B04) "
-        "become one scene, shown in true colour or by the collection's band recipe. Zip archives are unpacked, and what "
+        "become one scene, shown in true colour or by the collection's band recipe. Zip archives are unpacked and what "
         "they hold is copied. Running it again adds nothing twice. Exit status 1 when a file failed."
     )
 

@@ -24,9 +24,9 @@ export class Sending {
     this.form = form;
     this.changed = changed;
     const { file, scene } = row;
-    this.key = ["rsportal", collection, file.path, file.size, file.lastModified, scene.name, scene.size].join("|");
+    this.key = ["rsportal", collection, file.path, file.size, file.lastModified, scene.key, scene.size].join("|");
     const metadata = { filename: file.name, collection, batch, relativePath: file.path };
-    if (scene.size > 1) Object.assign(metadata, { group: scene.name, groupSize: String(scene.size) });
+    if (scene.size > 1) Object.assign(metadata, { group: scene.key, groupSize: String(scene.size) });
     this.upload = new window.tus.Upload(file, {
       endpoint: form.dataset.tusUrl,
       metadata,

@@ -13,7 +13,7 @@ const form = document.querySelector("[data-upload]");
 
 /** Ask the server which files make one scene; if it does not answer, each stands alone. */
 async function plan(files) {
-  const alone = { groups: files.map((file, number) => ({ name: file.name, files: [number] })), left_out: [] };
+  const alone = { groups: files.map((file, number) => ({ name: file.name, key: file.path, files: [number] })), left_out: [] };
   try {
     const answer = await fetch(form.dataset.planUrl, {
       method: "POST",
@@ -91,7 +91,7 @@ function start() {
     const { groups, left_out: others } = await plan(files);
     leftOut += others.length;
     for (const group of groups) {
-      const scene = { name: group.name, size: group.files.length, rows: [] };
+      const scene = { name: group.name, key: group.key, size: group.files.length, rows: [] };
       for (const number of group.files) {
         const row = new Row(template, files[number], scene);
         row.sending = new Sending(row, { form, batch, collection: form.elements.collection.value, changed: next });

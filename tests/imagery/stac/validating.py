@@ -78,12 +78,18 @@ def _drafts() -> dict[str, Json]:
     return {draft: jsonschema_specifications.REGISTRY.contents(draft)}
 
 
+@cache
+def _validator() -> JsonSchemaSTACValidator:
+    validator = JsonSchemaSTACValidator()
+    validator.schema_cache.update(schemas())
+    return validator
+
+
 def check_stac(document: Json) -> None:
     """Fail unless both judges find nothing, and the document comes back from pystac as it went in."""
     text = json.dumps(document, allow_nan=False)
     document = json.loads(text)
-    validator = JsonSchemaSTACValidator()
-    validator.schema_cache.update(schemas())
+    validator = _validator()
     pystac.StacIO.set_default(_Offline)
     try:
         validate_dict(document, validator=validator)  # type: ignore[call-arg]

@@ -1,15 +1,17 @@
-"""What the deep view of a scene's page is told: sizes, addresses, and its words."""
+"""What the page of a scene tells of its picture: to the deep view (sizes, addresses, words) and to map programs."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from imagery.models import Asset
 from imagery.scene_tiles import SceneTiles
+from imagery.tile_responses import absolute, tile_template
 
 _STYLE_LETTERS: Final = 8
 
@@ -44,3 +46,9 @@ def deep_view(tiles: SceneTiles, *, overview: Asset) -> dict[str, Any]:
             "north_letter": pgettext("on the north arrow", "N"),
         },
     }
+
+
+def map_tiles(tiles: SceneTiles, request: HttpRequest) -> dict[str, Any]:
+    """Return ``xyz``, the template of the scene's map tiles over the API as people paste it, and their ``zooms``."""
+    first = reverse("api:scene-map-tile", kwargs={"pk": tiles.scene.pk, "z": 0, "x": 0, "y": 0})
+    return {"xyz": absolute(request, tile_template(first)), "zooms": tiles.zooms}

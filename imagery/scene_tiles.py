@@ -45,6 +45,7 @@ _DRAWN_AT_ONCE: Final = 3
 _WAIT_SECONDS: Final = 20.0
 _QUALITY: Final = 82
 _METHOD: Final = 2
+_GSD_UNKNOWN_METRES: Final = 10.0
 _MOST_STRETCHES: Final = 256
 _WHOLE_TYPES: Final = frozenset(facts.media_type for facts in FACTS.values() if facts.whole_image)
 
@@ -127,6 +128,13 @@ class SceneTiles:
     def levels(self) -> int:
         """The last level of the scene's pyramid."""
         return maptiles.levels(self.scene.width, self.scene.height)
+
+    @property
+    def zooms(self) -> maptiles.Zooms:
+        """The zooms at which the map tiles are worth asking for. Raises NoTile without a map."""
+        self.map_require()
+        assert self.scene.bbox is not None
+        return maptiles.zooms_of(self.scene.bbox, self.scene.gsd or _GSD_UNKNOWN_METRES)
 
     def _square(self, level: int, x: int, y: int, side: int = TILE_SIDE) -> maptiles.Square | None:
         return maptiles.square(self.scene.width, self.scene.height, level=level, x=x, y=y, side=side)

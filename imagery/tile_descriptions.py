@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from imagery.maptiles import MAX_LATITUDE, zooms_of
+from imagery.maptiles import MAX_LATITUDE
 from imagery.models import Scene
 from imagery.scene_tiles import SceneTiles
-
-_FALLBACK_GSD_METRES: Final = 10.0
 
 
 def tilejson(tiles: SceneTiles, *, address: str) -> dict[str, Any]:
@@ -18,11 +16,9 @@ def tilejson(tiles: SceneTiles, *, address: str) -> dict[str, Any]:
     must not wrap there (TileJSON 3.0, 3.4); its centre is in the scene.
     """
     scene = tiles.scene
-    tiles.map_require()
-    bbox = scene.bbox
-    assert bbox is not None
-    west, south, east, north = bbox
-    zooms = zooms_of(bbox, scene.gsd or _FALLBACK_GSD_METRES)
+    zooms = tiles.zooms
+    assert scene.bbox is not None
+    west, south, east, north = scene.bbox
     middle = (west + (east if west <= east else east + 360)) / 2
     south, north = max(south, -MAX_LATITUDE), min(north, MAX_LATITUDE)
     return {

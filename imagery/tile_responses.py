@@ -49,6 +49,11 @@ def tile_template(first: str) -> str:
     return first.removesuffix(_FIRST_TILE) + "/{z}/{x}/{y}.webp"
 
 
+def absolute(request: HttpRequest, template: str) -> str:
+    """Return a template of addresses with the portal's own name before it (its braces stay braces)."""
+    return request.build_absolute_uri("/").rstrip("/") + template
+
+
 def _private(response: HttpResponseBase, etag: str) -> HttpResponseBase:
     response["ETag"] = etag
     response["X-Content-Type-Options"] = "nosniff"

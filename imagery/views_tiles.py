@@ -11,7 +11,7 @@ from imagery.readers import FileUnavailable, UnreadableImage
 from imagery.scene_tiles import Kind, NoTile, SceneTiles
 from imagery.storage import AssetMissing
 from imagery.tile_descriptions import tilejson
-from imagery.tile_responses import places_response, tile_response, tile_template
+from imagery.tile_responses import absolute, places_response, tile_response, tile_template
 
 _NO_PICTURE = (NoTile, AssetMissing, UnreadableImage, FileUnavailable)
 
@@ -34,7 +34,7 @@ def tile_description(request: HttpRequest, scene_id: UUID) -> HttpResponseBase:
     tiles = _tiles_or_404(request, scene_id)
     first = reverse("imagery:map_tile", args=[scene_id, 0, 0, 0])
     try:
-        return JsonResponse(tilejson(tiles, address=request.build_absolute_uri("/").rstrip("/") + tile_template(first)))
+        return JsonResponse(tilejson(tiles, address=absolute(request, tile_template(first))))
     except NoTile as error:
         raise Http404 from error
 

@@ -74,7 +74,7 @@ function start(stage) {
 
   new ResizeObserver(() => {
     const fitted = map.getZoom() <= map.getMinZoom() + 0.01;
-    map.invalidateSize({ animate: false, pan: false });
+    map.invalidateSize({ animate: false });
     map.options.minZoom = 0;
     const least = fitZoom();
     if (fitted) view.fit();

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from imagery.geometry_windows import window_polygon
 from imagery.models import Asset, Scene
+from imagery.readers.base import Window
 from imagery.stac.grid import WKT
 from imagery.stac.names import TRANSFORM
 from imagery.storage import asset_path
@@ -17,6 +19,8 @@ from rsportal.errors import RsportalError
 if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
+
+_GRID_FIELDS: Final = ("footprint", "proj_code", "properties", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,17 @@ def window_outlines(scene: Scene, windows: Sequence[tuple[int, int, int, int]]) 
     return [scene.footprint if grid is None or window == whole else window_polygon(grid, window) for window in windows]
 
 
+def windows_outlined(windows: Mapping[UUID, Window | None]) -> dict[UUID, dict[str, Any] | None]:
+    """Return the GeoJSON outline of a window (x, y, width, height; None: the whole) of each of these scenes, by its id.
+
+    Two queries for any number of them. Who may see the scenes is the caller's affair.
+    """
+    rows = Scene.objects.filter(pk__in=windows).only(*_GRID_FIELDS).prefetch_related("assets")
+    return {
+        scene.pk: window_outlines(scene, [windows[scene.pk] or (0, 0, scene.width, scene.height)])[0] for scene in rows
+    }
+
+
 def _affine(values: object) -> Affine | None:
     from affine import Affine
 
@@ -78,7 +93,8 @@ def _of_files(scene: Scene) -> tuple[CRS | None, Affine | None]:
     from imagery.readers import open_scene
 
     try:
-        files = {row.key: asset_path(row) for row in scene.assets.filter(role=Asset.Role.DATA).exclude(path="")}
+        rows = [row for row in scene.assets.all() if row.role == Asset.Role.DATA and row.path]
+        files = {row.key: asset_path(row) for row in rows}
         if not files:
             return None, None
         with open_scene(files) as reader:

@@ -279,6 +279,7 @@ CASES: dict[str, Make] = {
     ),
     "api:scene-detail": api("scene-detail", args=scene_args, patch={"title": "Taken"}, delete={}),
     "api:scene-duplicates": api("scene-duplicates", args=scene_args),
+    "api:scene-windows": api("scene-windows", args=scene_args),
     "api:scene-stac": api("scene-stac", args=scene_args),
     "api:collection-stac": api("collection-stac", args=slug_args),
     "api:stac": api("stac"),

@@ -16,6 +16,7 @@ from imagery.api.schemas import (
     BBOX_SCHEMA,
     GEOMETRY_SCHEMA,
     OBJECT_SCHEMA,
+    OUTLINE_SCHEMA,
     STRINGS_SCHEMA,
     WINDOW_SCHEMA,
 )
@@ -36,6 +37,11 @@ class WindowField(serializers.JSONField):
 @extend_schema_field(GEOMETRY_SCHEMA)
 class GeometryField(serializers.JSONField):
     """A GeoJSON geometry (lon, lat; WGS 84)."""
+
+
+@extend_schema_field(OUTLINE_SCHEMA)
+class OutlineField(serializers.JSONField):
+    """A GeoJSON geometry (lon, lat; WGS 84) of a window."""
 
 
 @extend_schema_field(STRINGS_SCHEMA)

@@ -22,6 +22,11 @@ GEOMETRY_SCHEMA = {
     "properties": {"type": {"type": "string"}, "coordinates": {"type": "array", "items": {}}},
     "description": "GeoJSON geometry of the footprint (lon, lat; WGS 84); null when not georeferenced.",
 }
+OUTLINE_SCHEMA = {
+    **GEOMETRY_SCHEMA,
+    "description": "GeoJSON outline of the window on Earth (lon, lat; WGS 84), a MultiPolygon across the antimeridian; "
+    "null when the scene is not georeferenced.",
+}
 SHAPE_SCHEMA = {
     "type": "array",
     "items": {"type": "integer"},

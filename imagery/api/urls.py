@@ -10,6 +10,7 @@ from imagery.api.jobs import JobViewSet
 from imagery.api.scenes import SceneViewSet
 from imagery.api.stac import StacCatalogView, StacCollectionView, StacItemView
 from imagery.api.tiles import DeepZoomView, MapTileView, TileJSONView
+from imagery.api.windows import SceneWindowsView
 from imagery.tus_views import UploadsView, UploadView
 
 router = SimpleRouter(use_regex_path=False)
@@ -25,6 +26,7 @@ urlpatterns = [
     path("scenes/<uuid:pk>/tiles/<int:z>/<int:x>/<int:y>.webp", MapTileView.as_view(), name="scene-map-tile"),
     path("scenes/<uuid:pk>/tilejson.json", TileJSONView.as_view(), name="scene-tilejson"),
     path("scenes/<uuid:pk>/deepzoom/<int:level>/<int:x>_<int:y>.webp", DeepZoomView.as_view(), name="scene-deepzoom"),
+    path("scenes/<uuid:pk>/windows/", SceneWindowsView.as_view(), name="scene-windows"),
     path("scenes/<uuid:pk>/duplicates/", DuplicatesView.as_view(), name="scene-duplicates"),
     path("scenes/<uuid:pk>/stac", StacItemView.as_view(), name="scene-stac"),
     path("collections/<slug:slug>/stac", StacCollectionView.as_view(), name="collection-stac"),

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from imagery.api.fields import BBoxField, WindowField
+from imagery.api.fields import BBoxField, OutlineField, WindowField
 from search.api.facet_serializers import FacetsSerializer
 from search.api.fields import AreaField, BoxField, OnUnlessSaidField, names_field
 from search.examples_given import ExampleKind
@@ -166,6 +166,7 @@ class ResultSerializer(serializers.Serializer):
         choices=["likely", "possible", "unlikely"], help_text="How much the score means, calibrated per encoder."
     )
     window = WindowField()
+    geometry = OutlineField()
     bbox = BBoxField()
     datetime = serializers.DateTimeField(allow_null=True, help_text="When it was taken.")
     token = serializers.CharField(help_text="Send it to /events/ to tell what you did with this result.")

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from imagery.api.links import link
 from imagery.models import Asset
+from imagery.scene_outlines import windows_outlined
 from rsportal.accounts.models import User
 from rsportal.errors import InvalidInput
 from search.api.facet_serializers import facets_body
@@ -100,6 +101,7 @@ def _parse(user: User, asked: dict[str, Any]) -> SearchRequest:
 def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
     ranking = page.ranking
     prefetch_related_objects([hit.scene for hit in page.hits], "assets")
+    outlines = windows_outlined({hit.scene.pk: hit.window for hit in page.hits})
     following = f"{link(request, 'search')}?ranking={ranking.pk}&page={page.page + 1}&limit={size}"
     return {
         "query": ranking.query.text,
@@ -118,11 +120,11 @@ def _body(request: Request, page: SearchPage, *, size: int) -> dict[str, Any]:
         "page": page.page,
         "pages": page.pages,
         "next": following if page.page < page.pages else None,
-        "results": [_result(request, hit) for hit in page.hits],
+        "results": [_result(request, hit, outlines.get(hit.scene.pk)) for hit in page.hits],
     }
 
 
-def _result(request: Request, hit: Hit) -> dict[str, Any]:
+def _result(request: Request, hit: Hit, outline: dict[str, Any] | None) -> dict[str, Any]:
     scene = hit.scene
     originals = (asset.filename for asset in scene.assets.all() if asset.role == Asset.Role.DATA)
     return {
@@ -136,6 +138,7 @@ def _result(request: Request, hit: Hit) -> dict[str, Any]:
         "reasons": hit.reason,
         "band": hit.band,
         "window": hit.window,
+        "geometry": outline,
         "bbox": scene.bbox,
         "datetime": scene.datetime,
         "token": hit.token,

@@ -25,7 +25,7 @@ _KINDS = {
     "links": gettext_lazy("links that lead out of the folder, not followed: %(count)s"),
 }
 _STATES = {
-    "finished": gettext_lazy("finished"),
+    "finished": gettext_lazy("scanned to the end"),
     "continued": gettext_lazy("goes on with the next task"),
     "held": gettext_lazy("asks: too much is missing"),
     "unreachable": gettext_lazy("folder cannot be reached"),

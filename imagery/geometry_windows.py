@@ -22,10 +22,17 @@ _SLACK_PIXELS: Final = 0.25
 class Placed(Protocol):
     """Anything on an affine grid: a :class:`imagery.readers.Reader`, or a row that keeps ``crs`` and ``transform``."""
 
-    crs: CRS | None
-    transform: Affine | None
-    width: int
-    height: int
+    @property
+    def crs(self) -> CRS | None: ...
+
+    @property
+    def transform(self) -> Affine | None: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
 
 
 def window_polygon(placed: Placed, window: tuple[int, int, int, int]) -> dict[str, Any] | None:

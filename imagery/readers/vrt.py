@@ -25,69 +25,13 @@ _MAX_SOURCES: Final = 20_000
 _FORBIDDEN_XML: Final = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _ELEMENTS: Final = frozenset(
     """
+    VRTDataset SRS GeoTransform GCPList GCP Metadata MDI VRTRasterBand ColorInterp ColorTable Entry NoDataValue
+    HideNoDataValue NODATA Description UnitType Offset Scale CategoryNames Category Histograms HistItem HistMin
+    HistMax BucketCount IncludeOutOfRange Approximate HistCounts SimpleSource ComplexSource AveragedSource
+    KernelFilteredSource SourceFilename SourceBand SourceProperties SrcRect DstRect ScaleOffset ScaleRatio LUT
+    Exponent SrcMin SrcMax DstMin DstMax Clamp UseMaskBand ColorTableComponent Kernel Size Coefs MaskBand Overview
+    OverviewList BlockXSize BlockYSize
     """.split()  # noqa: SIM905 - a list of names, not of strings
-)
-_SOURCES: Final = 20_000
-_FORBIDDEN_XML: Final = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-_ELEMENTS: Final = frozenset(
-    [
-        "VRTDataset",
-        "SRS",
-        "GeoTransform",
-        "GCPList",
-        "GCP",
-        "Metadata",
-        "MDI",
-        "VRTRasterBand",
-        "ColorInterp",
-        "ColorTable",
-        "Entry",
-        "NoDataValue",
-        "HideNoDataValue",
-        "NODATA",
-        "Description",
-        "UnitType",
-        "Offset",
-        "Scale",
-        "CategoryNames",
-        "Category",
-        "Histograms",
-        "HistItem",
-        "HistMin",
-        "HistMax",
-        "BucketCount",
-        "IncludeOutOfRange",
-        "Approximate",
-        "HistCounts",
-        "SimpleSource",
-        "ComplexSource",
-        "AveragedSource",
-        "KernelFilteredSource",
-        "SourceFilename",
-        "SourceBand",
-        "SourceProperties",
-        "SrcRect",
-        "DstRect",
-        "ScaleOffset",
-        "ScaleRatio",
-        "LUT",
-        "Exponent",
-        "SrcMin",
-        "SrcMax",
-        "DstMin",
-        "DstMax",
-        "Clamp",
-        "UseMaskBand",
-        "ColorTableComponent",
-        "Kernel",
-        "Size",
-        "Coefs",
-        "MaskBand",
-        "Overview",
-        "OverviewList",
-        "BlockXSize",
-        "BlockYSize",
-    ]
 )
 _SOURCES: Final = {Format.TIFF, Format.JPEG2000, Format.PNG, Format.JPEG, Format.VRT}
 

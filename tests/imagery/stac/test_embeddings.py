@@ -18,7 +18,7 @@ from imagery.encoders.regions import CELLS, cells_packed
 from imagery.models import Asset, Collection, Embedding, Encoder, Scene, Tile
 from imagery.selectors_archive import archive_state
 from imagery.stac.geoparquet import KEY
-from tests.factories import DIMENSION, axis, make_collection, make_encoder, make_scene, make_user, unit
+from tests.factories import DIMENSION, axis, know_query, make_collection, make_encoder, make_scene, make_user, unit
 from tests.imagery.stac.validating import check_stac
 
 pytestmark = pytest.mark.django_db
@@ -173,6 +173,21 @@ def test_items_without_pixels_become_searchable(scenes, encoder, owner, tmp_path
         mine = {key[1:]: value for key, value in vectors.items() if key[0] == copy.pk}
         assert mine == {key[1:]: value for key, value in vectors.items() if key[0] == scene.pk}
     assert "0 written, 5 were there already" in take_in(tmp_path / "v.parquet", collection="other")
+
+
+def test_a_search_finds_a_scene_that_never_had_pixels_here(scenes, owner, tmp_path) -> None:
+    from search.query import SearchRequest
+    from search.services.runs import search_run
+
+    export(tmp_path / "v.parquet")
+    other = make_collection("other", owner=owner)
+    bare = make_scene(other, status=Scene.Status.METADATA, stac_id=str(scenes[2].pk))
+    Tile.objects.filter(scene=bare).delete()
+    request = SearchRequest(text="harbour", collections=("other",))
+    know_query("harbour", axis(4))
+    assert search_run(user=owner, request=request).scene_ids == []
+    take_in(tmp_path / "v.parquet", collection="other")
+    assert search_run(user=owner, request=request).scene_ids == [bare.pk]
 
 
 def test_an_encoder_that_is_not_searched_makes_nothing_searchable(scenes, owner, tmp_path) -> None:

@@ -47,6 +47,7 @@ PLACE_FIELDS: Final = ("footprint", "west", "south", "east", "north", "proj_code
 _NAMED: Final = {
     "type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "properties", "links", "assets", "collection",
 }  # fmt: skip
+_CONTAINERS: Final[dict[str, type]] = {"properties": dict, "assets": dict, "links": list, "stac_extensions": list}
 _LONGEST_ID: Final = 300
 _LONGEST_TITLE: Final = 300
 _LONGEST_CODE: Final = 40
@@ -72,7 +73,7 @@ def item_in(item: Any, *, base: str = "") -> ItemIn:
     relative to. Raises InvalidInput naming the member at fault.
     """
     _shape_require(item)
-    upgraded = item_upgraded(item)
+    upgraded = item_upgraded({**item, **{name: item.get(name) or kind() for name, kind in _CONTAINERS.items()}})
     stac_id: str = upgraded["id"]
     properties = {name: value for name, value in upgraded["properties"].items() if value is not None}
     for name in properties.pop(NOT_KNOWN, None) or []:
@@ -122,13 +123,10 @@ def _shape_require(item: Any) -> None:
     stac_id = item.get("id")
     if not isinstance(stac_id, str) or not stac_id.strip() or len(stac_id) > _LONGEST_ID:
         raise InvalidInput(_("id must be a text of 1 to %(limit)d characters.") % {"limit": _LONGEST_ID}, field="id")
-    for name, kind, words in (
-        ("properties", dict, _("an object")),
-        ("assets", dict, _("an object")),
-        ("links", list, _("a list")),
-    ):
+    for name, kind in _CONTAINERS.items():
         value = item.get(name)
         if value is not None and not isinstance(value, kind):
+            words = _("an object") if kind is dict else _("a list")
             raise InvalidInput(_("%(name)s must be %(kind)s.") % {"name": name, "kind": words}, field=name)
     assets = item.get("assets") or {}
     for key, asset in assets.items():
@@ -155,12 +153,12 @@ def _of_properties(properties: Json, stac_id: str) -> Json:
     for name in SCENE_NAMES:
         for spelling in (name.property, *name.older):
             value = properties.pop(spelling, None)
-            if value is not None and name.field not in taken:
-                taken[name.field] = value
+            if value is not None:
+                taken.setdefault(name.property, value)
     if isinstance(instrument := taken.get("instruments"), str):
         taken["instruments"] = [instrument]
-    title, code = taken.pop("title", None), taken.pop("proj_code", None)
-    embargo = taken.pop("embargo_until", None)
+    title, code = taken.pop("title", None), taken.pop("proj:code", None)
+    embargo = taken.pop("rsportal:embargo_until", None)
     if isinstance(code, int) and not isinstance(code, bool):
         code = f"EPSG:{code}"
     shape = _sides(properties.get(SHAPE))

@@ -39,7 +39,7 @@ def member_upgraded(member: Mapping[str, Any]) -> Json:
         number = member["proj:epsg"]
         out["proj:code"] = None if number is None else f"EPSG:{number}"
     if ("eo:bands" in member or "raster:bands" in member) and "bands" not in member:
-        out["bands"] = bands_joined(member.get("eo:bands") or [], member.get("raster:bands") or [])
+        out["bands"] = bands_joined(_listed(member.get("eo:bands")), _listed(member.get("raster:bands")))
     if member.get("license") in NO_LICENSE:
         out["license"] = "other"
     return out
@@ -58,6 +58,10 @@ def bands_joined(eo_bands: list[Any], raster_bands: list[Any]) -> list[Json]:
                 band.setdefault(name if plain else f"{prefix}{name}", value)
         bands.append(band)
     return bands
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def extensions_upgraded(schemas: list[Any]) -> list[str]:

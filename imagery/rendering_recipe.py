@@ -32,10 +32,10 @@ _NAME_LENGTH: Final = 60
 class Stretching(models.TextChoices):
     """How the samples that are shown as black and as white are chosen."""
 
-    AUTO = "auto", gettext_lazy("found from the scene; 8-bit pictures stay as they are")
-    PERCENTILE = "percentile", gettext_lazy("between two percentiles of each scene")
+    AUTO = "auto", gettext_lazy("automatic")
+    PERCENTILE = "percentile", gettext_lazy("percentiles of the scene")
     RANGE = "range", gettext_lazy("a fixed range of samples")
-    NONE = "none", gettext_lazy("none: the whole range of the data type")
+    NONE = "none", gettext_lazy("the whole range of the data type")
 
 
 @dataclass(frozen=True)

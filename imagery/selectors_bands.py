@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from imagery.models import Asset, Collection, Scene
-from imagery.readers.bands import COMMON_NAMES
+from imagery.readers.bands import COMMON_NAMES, band_code, band_position
 from imagery.readers.bandset import set_bands
+from imagery.readers.base import BandInfo
 from imagery.readers.sidecars import SIDECAR_KEYS
 
 _LOOKED_AT: Final = 200
@@ -19,7 +19,7 @@ _LOOKED_AT: Final = 200
 
 @dataclass(frozen=True)
 class BandChoice:
-    """A band that can be named in a recipe: by what it sees (``common``) or by its own name, and how many have it."""
+    """A band that a recipe can name, by what it sees (``common``) or by its own name; ``scenes`` is how many have it."""
 
     name: str
     common: bool
@@ -44,24 +44,29 @@ def collection_bands(collection: Collection) -> CollectionBands:
     assets = Asset.objects.filter(scene__in=scenes, role=Asset.Role.DATA).exclude(key__in=SIDECAR_KEYS)
     for scene_id, key, filename in assets.values_list("scene_id", "key", "filename"):
         files.setdefault(scene_id, {})[key] = filename
-    has: Counter[tuple[str, bool]] = Counter()
-    also: dict[tuple[str, bool], set[str]] = {}
-    for scene_id, stored in scenes.items():
+    every = [
         # Of band files all are counted; what was read of them may be only those that were shown.
-        names = files.get(scene_id, {})
-        pairs = _of_files(names) if len(names) > 1 else _of_scene(stored)
-        mine = {(common, True) for _name, common in pairs if common} | {(name, False) for name, _common in pairs}
-        has.update(mine)
-        for name, common in pairs:
-            also.setdefault((name, False), set()).update({common} - {"", name})
-            if common:
-                also.setdefault((common, True), set()).update({name} - {common})
+        set_bands(names) if len(names := files.get(scene_id, {})) > 1 else _of_scene(stored)
+        for scene_id, stored in scenes.items()
+    ]
+    commons = {band.common_name for bands in every for band in bands} - {""}
+    own = {band.name for bands in every for band in bands} - commons
     choices = [
-        BandChoice(name=name, common=common, also=tuple(sorted(also[name, common])), scenes=count)
-        for (name, common), count in sorted(has.items(), key=lambda item: (not item[0][1], item[0][0]))
-        if common or (name, True) not in has
+        BandChoice(
+            name=name,
+            common=name in commons,
+            also=_also(every, name),
+            scenes=sum(band_position(bands, name) is not None for bands in every),
+        )
+        for name in (*sorted(commons), *sorted(own))
     ]
     return CollectionBands(choices=tuple(choices), looked_at=len(scenes))
+
+
+def _also(every: Sequence[Sequence[BandInfo]], name: str) -> tuple[str, ...]:
+    """Return the other names of the bands that ``name`` finds, of different sensors."""
+    found = {bands[at] for bands in every if (at := band_position(bands, name)) is not None}
+    return tuple(sorted({other for band in found for other in (band.name, band.common_name)} - {"", name}))
 
 
 def scenes_to_try(collection: Collection, *, most: int, after: UUID | None = None) -> list[tuple[Scene, list[Asset]]]:
@@ -79,17 +84,11 @@ def scenes_to_try(collection: Collection, *, most: int, after: UUID | None = Non
     return [(scene, files[scene.pk]) for scene in scenes]
 
 
-def _of_files(names: dict[str, str]) -> list[tuple[str, str]]:
-    return [(band.name, band.common_name) for band in set_bands(names)]
-
-
-def _of_scene(bands: Sequence[Any]) -> list[tuple[str, str]]:
+def _of_scene(stored: Sequence[Any]) -> tuple[BandInfo, ...]:
     found = []
-    for band in bands:
+    for band in stored:
         if isinstance(band, dict) and band.get("name"):
             name = str(band["name"])
-            common = str(band.get("eo:common_name") or "")
-            found.append((name, common or (name if name in COMMON_NAMES else "")))
-        elif isinstance(band, str):
-            found.append((band, band if band in COMMON_NAMES else ""))
-    return found
+            common = str(band.get("eo:common_name") or "") or (name if name in COMMON_NAMES else "")
+            found.append(BandInfo(name=name, common_name=common, code=band_code(name)))
+    return tuple(found)

@@ -32,7 +32,12 @@ class RecipeForm(forms.Form):
     red = forms.ChoiceField(required=False, label=gettext_lazy("Shown as red"))
     green = forms.ChoiceField(required=False, label=gettext_lazy("Shown as green"))
     blue = forms.ChoiceField(required=False, label=gettext_lazy("Shown as blue"))
-    stretch = forms.ChoiceField(choices=Stretching.choices, required=False, label=gettext_lazy("Stretch"))
+    stretch = forms.ChoiceField(
+        choices=Stretching.choices,
+        required=False,
+        label=gettext_lazy("Stretch"),
+        help_text=gettext_lazy("Automatic: found in each scene; 8-bit pictures stay as they are."),
+    )
     low = forms.FloatField(
         required=False, label=gettext_lazy("Lower percentile"), widget=forms.NumberInput(attrs={"step": "any"})
     )

@@ -19,7 +19,7 @@ _LOOKED_AT: Final = 200
 
 @dataclass(frozen=True)
 class BandChoice:
-    """A band that a recipe can name, by what it sees (``common``) or by its own name; ``scenes`` is how many have it."""
+    """A band a recipe can name, by what it sees (``common``) or by its own name; ``scenes`` is how many have it."""
 
     name: str
     common: bool

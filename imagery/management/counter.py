@@ -2,20 +2,18 @@
 
 import sys
 import time
-from typing import Any, Final, Protocol
+from typing import Final
+
+from django.core.management.base import OutputWrapper
 
 _TERMINAL_SECONDS: Final = 0.2
 _LINES_SECONDS: Final = 10.0
 
 
-class _Writer(Protocol):
-    def write(self, message: str, ending: str | None = ...) -> Any: ...
-
-
 class Counter:
     """Shows ``done of total`` of ``what``."""
 
-    def __init__(self, stderr: _Writer, what: str) -> None:
+    def __init__(self, stderr: OutputWrapper, what: str) -> None:
         self._stderr, self._what, self._terminal = stderr, what, sys.stderr.isatty()
         self._next = time.monotonic() + (0 if self._terminal else _LINES_SECONDS)
 
@@ -26,4 +24,5 @@ class Counter:
             return
         self._next = now + (_TERMINAL_SECONDS if self._terminal else _LINES_SECONDS)
         line = f"{done:,} of {total:,} {self._what}"
-        self._stderr.write(f"\r{line}" if self._terminal else line, "\n" if done >= total or not self._terminal else "")
+        last = done >= total or not self._terminal
+        self._stderr.write(f"\r{line}" if self._terminal else line, ending="\n" if last else "")

@@ -117,8 +117,8 @@ def _properties(scene: Scene) -> Json:
     properties.setdefault("created", moment(scene.created_at))
     properties.setdefault("updated", moment(scene.updated_at))
     properties[CONTENT_HASH] = scene.content_hash
-    for name, value in _of_collection(scene.collection).items():
-        properties.setdefault(name, value)
+    for key, value in _of_collection(scene.collection).items():
+        properties.setdefault(key, value)
     return properties
 
 

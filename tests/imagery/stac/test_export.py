@@ -10,8 +10,9 @@ from typing import Any
 import pystac
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 
+from imagery.management import counter
 from imagery.models import Asset, Collection, Scene
 from imagery.models.collection import Visibility
 from imagery.services.stac_export import ExportOptions, catalog_export
@@ -164,3 +165,17 @@ def test_memory_does_not_grow_with_the_collection(open_collection, tmp_path, own
     few, many = peak("few", 400), peak("many", 1600)
     assert (tmp_path / "many/coast/items.ndjson").stat().st_size > 2000 * 10_000
     assert many < 1.3 * few
+
+
+@pytest.mark.parametrize(
+    ("terminal", "said"), [(False, "1 of 2 items\n2 of 2 items\n"), (True, "\r1 of 2 items\r2 of 2 items\n")]
+)
+def test_the_counter_writes_lines_or_over_a_line(monkeypatch, terminal: bool, said: str) -> None:
+    monkeypatch.setattr(counter, "_LINES_SECONDS", 0.0)
+    monkeypatch.setattr(counter, "_TERMINAL_SECONDS", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    out = io.StringIO()
+    shown = counter.Counter(OutputWrapper(out), "items")
+    shown.show(1, 2)
+    shown.show(2, 2)
+    assert out.getvalue() == said

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import jsonschema_specifications
+import jsonschema_specifications  # type: ignore[import-untyped]
 import pystac
 from pystac.validation import JsonSchemaSTACValidator, validate_dict
 from pystac.validation.local_validator import get_local_schema_cache
-from stac_validator.stac_validator import StacValidate
+from stac_validator.stac_validator import StacValidate  # type: ignore[import-untyped]
 
 from imagery.stac.names import EXTENSIONS
 from tests.imagery.stac.extension_rules import RULES
@@ -92,7 +92,7 @@ def check_stac(document: Json) -> None:
     validator = _validator()
     pystac.StacIO.set_default(_Offline)
     try:
-        validate_dict(document, validator=validator)  # type: ignore[call-arg]
+        validate_dict(document, validator=validator)
         judge = StacValidate(schema_map=dict(_schema_files()))
         assert judge.validate_dict(document), judge.message
     finally:

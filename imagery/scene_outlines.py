@@ -97,7 +97,7 @@ def _of_files(scene: Scene) -> tuple[CRS | None, Affine | None]:
         files = {row.key: asset_path(row) for row in rows}
         if not files:
             return None, None
-        with open_scene(files) as reader:
+        with open_scene(files, bands=scene.stretch.get("bands", ())) as reader:
             return reader.crs, reader.transform
     except RsportalError:
         return None, None

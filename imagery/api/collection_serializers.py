@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imagery.api.extents import CollectionExtent
-from imagery.api.fields import NamesField, ProvidersField
+from imagery.api.fields import NamesField, ProvidersField, RenderingField
 from imagery.api.links import link
 from imagery.api.schemas import BBOX_SCHEMA, INTERVAL_SCHEMA
 from imagery.models import Collection
@@ -49,6 +49,7 @@ class CollectionSerializer(serializers.ModelSerializer):
         help_text="Whether the licence lets every viewer download the original files."
     )
     providers = ProvidersField(help_text="STAC providers.")
+    rendering = RenderingField(help_text="Its band recipe; empty: found scene by scene.")
     keywords = NamesField()
     extent = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
@@ -71,6 +72,7 @@ class CollectionSerializer(serializers.ModelSerializer):
             "tile_gsd_min",
             "tile_gsd_max",
             "tile_most",
+            "rendering",
             "owner",
             "scene_count",
             "originals_downloadable",
@@ -139,6 +141,9 @@ class CollectionUpdateSerializer(serializers.Serializer):
         required=False,
         default=DEFAULT_RULE.most,
         help_text="Most windows of a scene; larger scenes end at a coarser level.",
+    )
+    rendering = RenderingField(
+        required=False, default=dict, help_text="Its band recipe, for scenes added from then on; empty: found."
     )
 
 

@@ -17,6 +17,7 @@ from imagery.api.schemas import (
     GEOMETRY_SCHEMA,
     OBJECT_SCHEMA,
     OUTLINE_SCHEMA,
+    RENDERING_SCHEMA,
     STRINGS_SCHEMA,
     WINDOW_SCHEMA,
 )
@@ -57,6 +58,11 @@ class ProvidersField(serializers.JSONField):
 @extend_schema_field(BANDS_SCHEMA)
 class BandsField(serializers.JSONField):
     """The bands of a scene."""
+
+
+@extend_schema_field(RENDERING_SCHEMA)
+class RenderingField(serializers.JSONField):
+    """The band recipe of a collection."""
 
 
 @extend_schema_field(OBJECT_SCHEMA)

@@ -37,6 +37,30 @@ SHAPE_SCHEMA = {
 STRINGS_SCHEMA = {"type": "array", "items": {"type": "string"}}
 BANDS_SCHEMA = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
 OBJECT_SCHEMA = {"type": "object", "additionalProperties": True}
+RENDERING_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "bands": {
+            "type": "array",
+            "items": {"type": "string"},
+            "maxItems": 3,
+            "description": "Shown as red, green and blue, or one as grey: names, common names or numbers from 1.",
+        },
+        "stretch": {"type": "string", "enum": ["auto", "percentile", "range", "none"], "default": "auto"},
+        "low": {"type": "number", "default": 2, "description": "Lower percentile of the stretch percentile."},
+        "high": {"type": "number", "default": 98, "description": "Upper percentile."},
+        "joint": {"type": "boolean", "default": False, "description": "Measured over the three bands together."},
+        "range": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            "maxItems": 3,
+            "description": "Samples shown black and white: one pair for all bands, or three.",
+        },
+        "gamma": {"type": ["number", "null"], "description": "0.2 to 5; above 1 brightens."},
+    },
+    "additionalProperties": False,
+    "examples": [{"bands": ["nir", "red", "green"], "stretch": "range", "range": [[0, 3500]], "gamma": 1.5}],
+}
 WINDOW_SCHEMA = {
     "type": ["array", "null"],
     "items": {"type": "integer"},

@@ -136,3 +136,17 @@ def test_pages_follow_the_title_and_never_repeat():
         address = page["next"]
     assert sorted(seen) == sorted(Collection.objects.values_list("slug", flat=True))
     assert seen == list(Collection.objects.order_by("title", "pk").values_list("slug", flat=True))
+
+
+def test_the_band_recipe_of_a_collection_is_kept_as_it_is_understood():
+    client = SchemaClient(make_user())
+    recipe = {"bands": ["nir", "red", "green"], "stretch": "range", "range": [[0, 3500]], "gamma": 1.5}
+    made = client.post(ADDRESS, {"slug": "fine", "title": "Fine", "rendering": recipe}).json()
+    assert made["rendering"] == recipe
+    changed = client.patch(f"{ADDRESS}fine/", {"rendering": {"bands": [4], "stretch": "auto"}}).json()
+    assert changed["rendering"] == {"bands": ["4"]}
+    wrong = {"rendering": {"bands": ["red"], "gamma": 9}}
+    check_problem(client.patch(f"{ADDRESS}fine/", wrong), 400, field="rendering.gamma")
+    check_problem(client.patch(f"{ADDRESS}fine/", {"rendering": ["red"]}), 400, field="rendering")
+    assert client.get(f"{ADDRESS}fine/").json()["rendering"] == {"bands": ["4"]}
+    assert client.patch(f"{ADDRESS}fine/", {"rendering": {}}).json()["rendering"] == {}

@@ -20,6 +20,8 @@ MAX_ZOOM: Final = 24
 MAX_LATITUDE: Final = math.degrees(math.atan(math.sinh(math.pi)))
 """Where the square world of Web Mercator ends (85.05 degrees)."""
 _HALF_WORLD_METRES: Final = math.pi * 6_378_137.0
+WORLD_METRES: Final = 2 * _HALF_WORLD_METRES
+"""Width and height of the square world of Web Mercator."""
 
 Bounds: TypeAlias = tuple[float, float, float, float]
 """(left, bottom, right, top): metres in EPSG:3857."""

@@ -178,7 +178,9 @@ class SceneTiles:
         left, _bottom, _right, top = maptiles.tile_bounds(z, min(columns), min(rows))
         _left, bottom, right, _top = maptiles.tile_bounds(z, max(columns), max(rows))
         across, down = max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
-        picture = mercator_picture(renderer, (left, bottom, right, top), (across * TILE_SIDE, down * TILE_SIDE))
+        size = (across * TILE_SIDE, down * TILE_SIDE)
+        assert self.scene.bbox is not None  # The tiles meet it.
+        picture = mercator_picture(renderer, (left, bottom, right, top), size, bbox=self.scene.bbox)
         for x, y in tiles:
             yield x, y, _cut(picture, x - min(columns), y - min(rows))
 

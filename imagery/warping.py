@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagery.maptiles import WORLD_METRES, BBox, lonlat_to_mercator
 from imagery.readers import Size, Window
 
 if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
     from imagery.maptiles import Bounds
     from imagery.readers import Reader
     from imagery.rendering import Renderer
@@ -26,16 +29,19 @@ _ERROR_PIXELS: Final = 0.125
 _LONGEST_READ_PIXELS: Final = 4096
 """Most pixels of a side that are held of the scene for one picture, however the two grids lie."""
 _MARGIN_PIXELS: Final = 2
+_SPARSE: Final = 8
+"""Every so many pixels are looked at to tell the scale."""
 _CYLINDRICAL: Final = frozenset({"merc", "webmerc", "eqc", "cea", "mill", "gall"})
 """Projections on which the world repeats to the east."""
 
 
-def mercator_picture(renderer: Renderer, bounds: Bounds, size: Size) -> NDArray[np.uint8]:
+def mercator_picture(renderer: Renderer, bounds: Bounds, size: Size, *, bbox: BBox) -> NDArray[np.uint8]:
     """Return (h, w, 4) uint8 RGBA of the square ``bounds`` (EPSG:3857 metres), transparent where there is no data.
 
-    Raises UnreadableImage. A scene without a place gives a transparent picture.
+    ``bbox`` is the scene's (degrees): nothing is drawn beside it. Raises UnreadableImage. A scene without a place gives
+    a transparent picture.
     """
-    columns, rows = pixels_at(renderer.reader, bounds, size)
+    columns, rows = pixels_at(renderer.reader, bounds, size, bbox=bbox)
     reader = renderer.reader
     inside = (columns >= 0) & (columns < reader.width) & (rows >= 0) & (rows < reader.height)
     picture = np.zeros((size[1], size[0], 4), dtype=np.uint8)
@@ -49,14 +55,23 @@ def mercator_picture(renderer: Renderer, bounds: Bounds, size: Size) -> NDArray[
     return picture
 
 
-def pixels_at(reader: Reader, bounds: Bounds, size: Size) -> tuple[Floats, Floats]:
-    """Return (h, w) columns and rows of the scene's grid at the centres of a picture's pixels; NaN: nowhere on it."""
+def pixels_at(reader: Reader, bounds: Bounds, size: Size, *, bbox: BBox) -> tuple[Floats, Floats]:
+    """Return (h, w) columns and rows of the scene's grid at the centres of a picture's pixels; NaN: nowhere near it.
+
+    Only near ``bbox`` are places asked for: far from it a projection may mean nothing, or something else.
+    """
     width, height = size
     left, bottom, right, top = bounds
     step_x, step_y = (right - left) / width, (top - bottom) / height
+    near = _Near(bbox, around=2 * _STEP_PIXELS * max(step_x, step_y))
 
     def exact(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        return _grid_of(reader, left + x * step_x, top - y * step_y)
+        there_x, there_y = left + x * step_x, top - y * step_y
+        asked = near(there_x, there_y)
+        columns, rows = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+        if asked.any():
+            columns[asked], rows[asked] = _grid_of(reader, there_x[asked], there_y[asked])
+        return columns, rows
 
     knots_x, knots_y = _knots(width), _knots(height)
     grid = exact(*np.meshgrid(knots_x, knots_y))
@@ -64,15 +79,35 @@ def pixels_at(reader: Reader, bounds: Bounds, size: Size) -> tuple[Floats, Float
     centres_y: Floats = np.arange(height, dtype=np.float64) + 0.5
     middle_x: Floats = (knots_x[:-1] + knots_x[1:]) / 2
     middle_y: Floats = (knots_y[:-1] + knots_y[1:]) / 2
-    found = exact(*np.meshgrid(middle_x, middle_y))
+    middles = np.meshgrid(middle_x, middle_y)
+    found = exact(*middles)
+    # Within a step of the scene, all four knots around a middle were asked for; beyond, nothing is drawn.
+    counts = _Near(bbox, around=0.5 * _STEP_PIXELS * max(step_x, step_y))(
+        left + middles[0] * step_x, top - middles[1] * step_y
+    )
     allowed = _ERROR_PIXELS * max(1.0, _scale(grid[0], grid[1], _STEP_PIXELS))
     for plane, truth in zip(grid, found, strict=True):
-        guess = _bilinear(plane, knots_x, knots_y, middle_x, middle_y)
-        off = np.abs(guess - truth)
-        if not np.isfinite(off).all() or off.max() > allowed:
+        off = np.abs(_bilinear(plane, knots_x, knots_y, middle_x, middle_y) - truth)[counts]
+        if off.size and not (np.isfinite(off).all() and off.max() <= allowed):
             return exact(*np.meshgrid(centres_x, centres_y))
     columns, rows = (_bilinear(plane, knots_x, knots_y, centres_x, centres_y) for plane in grid)
     return columns, rows
+
+
+class _Near:
+    """Whether points in EPSG:3857 metres lie within ``around`` metres of a box in degrees, all around the world."""
+
+    def __init__(self, bbox: BBox, *, around: float) -> None:
+        west, south, east, north = bbox
+        self._left, self._bottom = lonlat_to_mercator(west, south)
+        self._right, self._top = lonlat_to_mercator(east if west <= east else east + 360, north)
+        self._around = around
+
+    def __call__(self, x: Floats, y: Floats) -> NDArray[np.bool_]:
+        width = self._right - self._left + 2 * self._around
+        across = np.mod(x - self._left + self._around, WORLD_METRES) <= width
+        near: NDArray[np.bool_] = across & (y >= self._bottom - self._around) & (y <= self._top + self._around)
+        return near
 
 
 def _knots(length: int) -> Floats:
@@ -89,21 +124,39 @@ def _bilinear(plane: Floats, knots_x: Floats, knots_y: Floats, x: Floats, y: Flo
 
 
 def _grid_of(reader: Reader, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return columns and rows of the scene's grid at points in EPSG:3857 metres."""
-    from rasterio.crs import CRS
-    from rasterio.warp import transform as warp
-
-    nowhere = np.full(x.shape, np.nan)
+    """Return columns and rows (n,) of the scene's grid at n points in EPSG:3857 metres; NaN: its CRS has no such."""
     if reader.crs is None or reader.transform is None:
-        return nowhere, nowhere
-    xs, ys = warp(CRS.from_epsg(3857), reader.crs, x.ravel(), y.ravel())
-    there_x, there_y = np.asarray(xs).reshape(x.shape), np.asarray(ys).reshape(y.shape)
-    there_x, there_y = (np.where(np.isfinite(plane), plane, np.nan) for plane in (there_x, there_y))
+        return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    there_x, there_y = _warped(reader.crs, x, y)
     if (period := _period(reader)) is not None:
         middle_x = reader.transform.c + reader.transform.a * reader.width / 2 + reader.transform.b * reader.height / 2
         there_x = there_x - period * np.round((there_x - middle_x) / period)
     back = ~reader.transform
     return back.a * there_x + back.b * there_y + back.c, back.d * there_x + back.e * there_y + back.f
+
+
+def _warped(crs: CRS, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return points (n,) in EPSG:3857 in another CRS, NaN where it has none.
+
+    PROJ refuses all points of a call for one that it cannot do; then each half is asked alone.
+    """
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform as warp
+
+    try:
+        xs, ys = warp("EPSG:3857", crs, x, y)
+    except Exception as error:
+        if not isinstance(error, RasterioError) and not type(error).__module__.startswith("rasterio"):
+            raise
+        if len(x) == 1:
+            return np.full(1, np.nan), np.full(1, np.nan)
+        halves = [
+            _warped(crs, part_x, part_y)
+            for part_x, part_y in zip(np.array_split(x, 2), np.array_split(y, 2), strict=True)
+        ]
+        return np.concatenate([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
+    there_x, there_y = (np.asarray(plane, dtype=np.float64) for plane in (xs, ys))
+    return np.where(np.isfinite(there_x), there_x, np.nan), np.where(np.isfinite(there_y), there_y, np.nan)
 
 
 def _period(reader: Reader) -> float | None:
@@ -137,7 +190,7 @@ def _read_of(reader: Reader, columns: Floats, rows: Floats, inside: NDArray[np.b
     Shrunk by a power of two, as overviews are, and begun at a multiple of it, so that neighbouring pictures are made of
     the same averages.
     """
-    scale = _scale(columns, rows, 1.0)
+    scale = _scale(columns[::_SPARSE, ::_SPARSE], rows[::_SPARSE, ::_SPARSE], _SPARSE)
     factor = 1 << max(0, round(np.log2(max(1.0, scale))))
     left, right = float(columns[inside].min()), float(columns[inside].max())
     above, below = float(rows[inside].min()), float(rows[inside].max())
@@ -162,16 +215,23 @@ def _sampled(
     """Write the colours at (x, y) of (h, w, 3) ``rgb`` into the pixels ``inside``: bilinear among those with data."""
     height, width = mask.shape
     x, y = np.clip(x[inside], 0, width - 1), np.clip(y[inside], 0, height - 1)
-    left, above = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
+    left, above = x.astype(np.intp), y.astype(np.intp)
     right, below = np.minimum(left + 1, width - 1), np.minimum(above + 1, height - 1)
     share_x, share_y = (x - left).astype(np.float32), (y - above).astype(np.float32)
-    total = np.zeros(x.shape, dtype=np.float32)
-    colour = np.zeros((*x.shape, 3), dtype=np.float32)
-    for row, weight_y in ((above, 1 - share_y), (below, share_y)):
+    colours, valid = rgb.reshape(-1, 3), mask.ravel()
+    gaps = not valid.all()
+    mixed, total = np.zeros((x.size, 3), dtype=np.float32), np.zeros(x.size, dtype=np.float32)
+    for row, weight_y in ((above * width, 1 - share_y), (below * width, share_y)):
         for column, weight_x in ((left, 1 - share_x), (right, share_x)):
-            weight = weight_x * weight_y * mask[row, column]
+            at, weight = row + column, weight_x * weight_y
+            if gaps:
+                weight *= valid.take(at)
             total += weight
-            colour += weight[:, None] * rgb[row, column]
-    seen = mask[np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)]
-    colour = np.where(seen[:, None], colour / np.maximum(total, 1e-6)[:, None] + 0.5, 0)
-    picture[inside] = np.concatenate([colour, np.where(seen, 255, 0)[:, None]], axis=1).astype(np.uint8)
+            mixed += weight[:, None] * colours.take(at, axis=0)
+    mixed /= np.maximum(total, 1e-6)[:, None]
+    mixed += 0.5
+    drawn = np.full((x.size, 4), 255, dtype=np.uint8)
+    drawn[:, :3] = mixed
+    if gaps:
+        drawn[~valid.take(np.rint(y).astype(np.intp) * width + np.rint(x).astype(np.intp))] = 0
+    picture[inside] = drawn

@@ -10,10 +10,10 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform
 
-from imagery.maptiles import TILE_SIDE, BBox, lonlat_to_mercator, tile_bounds, zooms_of
+from imagery.maptiles import TILE_SIDE, BBox, lonlat_to_mercator, tile_bounds, tile_meets, zooms_of
 from imagery.readers import Reader, open_scene
 from imagery.rendering import Renderer
-from imagery.warping import mercator_picture
+from imagery.warping import mercator_picture, pixels_at
 from tests.images import geotiff
 from tests.rasters import SIDE, telling_raster
 
@@ -80,7 +80,7 @@ def test_every_pixel_shows_the_place_it_should(tmp_path, name):
         seen = 0
         for lon, lat in ((middle, (south + north) / 2), (west + 1e-6, (south + north) / 2), (middle, north - 1e-6)):
             bounds = tile_bounds(*_tile_at(lon, lat, zoom))
-            picture = mercator_picture(renderer, bounds, _SIZE)
+            picture = mercator_picture(renderer, bounds, _SIZE, bbox=bbox_of(reader))
             columns, rows = _truth(path, bounds)
             inside = (columns > 1) & (columns < SIDE - 1) & (rows > 1) & (rows < SIDE - 1)
             outside = (columns < -1) | (columns > SIDE + 1) | (rows < -1) | (rows > SIDE + 1)
@@ -93,6 +93,35 @@ def test_every_pixel_shows_the_place_it_should(tmp_path, name):
         assert seen > 5_000
 
 
+@pytest.mark.parametrize("name", _GRIDS)
+def test_from_afar_a_scene_is_where_it_is_and_nowhere_else(tmp_path, name):
+    """The tiles of zooms 0 to 3: far away, projections mean nothing, fail, or mean somewhere else again."""
+    crs, grid = _GRIDS[name]
+    path = telling_raster(tmp_path / "raster.tif", crs, grid)
+    with open_scene({"data": path}) as reader:
+        west, south, east, north = bbox_of(reader)
+        seen = 0
+        for z in range(4):
+            bounds = [
+                tile_bounds(z, x, y)
+                for x in range(1 << z)
+                for y in range(1 << z)
+                if tile_meets(z, x, y, bbox_of(reader))
+            ]
+            for left, bottom, right, top in bounds:
+                columns, rows = pixels_at(reader, (left, bottom, right, top), _SIZE, bbox=bbox_of(reader))
+                off = 0.25 * 360 / (TILE_SIDE << z)  # A quarter of a pixel of the picture.
+                row, column = np.nonzero((columns >= 0) & (columns < SIDE) & (rows >= 0) & (rows < SIDE))
+                lon = np.degrees((left + (column + 0.5) * (right - left) / TILE_SIDE) / 6378137)
+                lat = np.degrees(np.arctan(np.sinh((top - (row + 0.5) * (top - bottom) / TILE_SIDE) / 6378137)))
+                lon = west - off + (lon - west + off) % 360
+                assert (lon - 1e-6 <= (east if west <= east else east + 360) + off).all()
+                assert ((lat >= south - off) & (lat <= north + off)).all()
+                seen += len(lon)
+        if (east - west) % 360 > 2:  # Else it may lie between the pixels.
+            assert seen
+
+
 def test_colours_agree_with_the_warper_of_gdal(tmp_path):
     crs, grid = _GRIDS["utm north"]
     rng = np.random.default_rng(3)
@@ -101,7 +130,7 @@ def test_colours_agree_with_the_warper_of_gdal(tmp_path):
     with open_scene({"data": path}) as reader, rasterio.open(path) as data:
         bounds = tile_bounds(*_tile_at(-75.716, 37.75, 14))
         left, bottom, right, top = bounds
-        ours = mercator_picture(Renderer(reader), bounds, _SIZE)
+        ours = mercator_picture(Renderer(reader), bounds, _SIZE, bbox=bbox_of(reader))
         with WarpedVRT(
             data, crs="EPSG:3857", transform=Affine((right - left) / 256, 0, left, 0, (bottom - top) / 256, top),
             width=256, height=256, resampling=Resampling.bilinear, add_alpha=True, tolerance=0.01,
@@ -121,7 +150,10 @@ def test_pixels_without_data_are_transparent_and_do_not_bleed(tmp_path):
     with open_scene({"data": path}) as reader:
         west, south, east, north = bbox_of(reader)
         picture = mercator_picture(
-            Renderer(reader), tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 15)), _SIZE
+            Renderer(reader),
+            tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 15)),
+            _SIZE,
+            bbox=bbox_of(reader),
         )
     data = picture[..., 3] == 255
     assert (picture[~data] == 0).all()
@@ -150,7 +182,7 @@ def test_a_large_raster_is_read_from_its_overviews(tmp_path, monkeypatch):
         monkeypatch.setattr(reader, "read", watched)
         west, south, east, north = bbox_of(reader)
         bounds = tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 9))
-        picture = mercator_picture(Renderer(reader), bounds, _SIZE)
+        picture = mercator_picture(Renderer(reader), bounds, _SIZE, bbox=bbox_of(reader))
     sizes = [args[1] for args in asked]
     assert sizes
     assert all(max(size) <= 1024 for size in sizes)

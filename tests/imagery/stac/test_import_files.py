@@ -28,10 +28,9 @@ class Slowly(io.BytesIO):
 
 
 def test_members_of_an_object_one_by_one():
-    text = (
-        '\ufeff { "type" : "FeatureCollection", "n": 12, "features": [ {"a": [1, "]"]} , {"b": "é\\"}"} ], "z": null }'
-    )
-    expected = [("type", "FeatureCollection"), ("n", 12), ("features", {"a": [1, "]"]}), ("features", {"b": 'é"}'}), ("z", None)]  # fmt: skip
+    text = '\ufeff { "type" : "Feat", "n": 12, "features": [ {"a": [1, "]"]} , {"b": "é\\"}"} ], "z": null }'
+    listed = [("features", {"a": [1, "]"]}), ("features", {"b": 'é"}'})]
+    expected = [("type", "Feat"), ("n", 12), *listed, ("z", None)]
     for file in (io.BytesIO(text.encode()), Slowly(text.encode())):
         assert list(members(file, name="x")) == expected
     assert list(members(io.BytesIO(b"{}"), name="x")) == []
@@ -39,8 +38,11 @@ def test_members_of_an_object_one_by_one():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{", '{"a"', '{"a":}', '{"a":1', '{"features":[1,', '{"features":[1 2]}', '{"a":1 "b":2}', "{1:2}",
-             b'{"a":"\xff"}', '{"a":' + "[" * 100_000]
+    "text",
+    [
+        "", "[1]", "{", '{"a"', '{"a":}', '{"a":1', '{"features":[1,', '{"features":[1 2]}', '{"a":1 "b":2}', "{1:2}",
+        b'{"a":"\xff"}', '{"a":' + "[" * 100_000,
+    ],
 )  # fmt: skip
 def test_what_is_no_object_is_refused_where_it_breaks(text):
     with pytest.raises(NotJson, match=r"^x\.json is not JSON: .* \(character \d+\)\.$"):

@@ -22,11 +22,12 @@ MAX_DISTANCE: Final = 2 * BANDS - 1
 
 
 def hash_indexes() -> list[models.Index]:
-    """Return one index for each band of ``Scene.perceptual_hash``."""
-    return [
-        models.Index(_band(band), condition=Q(perceptual_hash__isnull=False), name=f"scene_hash_band_{band}")
-        for band in range(BANDS)
-    ]
+    """Return one index for each band of ``Scene.perceptual_hash``.
+
+    They hold scenes without a hash, too: of a partial index on an expression, the planner does not use the statistics,
+    takes 340,000 of a million rows for what are 1,000, and reads them all.
+    """
+    return [models.Index(_band(band), name=f"scene_hash_band_{band}") for band in range(BANDS)]
 
 
 def near_hash(*perceptual_hashes: int) -> Q:
@@ -37,7 +38,7 @@ def near_hash(*perceptual_hashes: int) -> Q:
         probes = {value ^ flip for value in values for flip in (0, *(1 << bit for bit in range(_BAND_BITS)))}
         if probes:
             rule |= Q(In(_band(band), sorted(probes)))
-    return Q(perceptual_hash__isnull=False) & rule
+    return rule
 
 
 def distance_to(perceptual_hash: int) -> models.Func:

@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
         *(
             migrations.AddIndex(
                 model_name='scene',
-                index=models.Index(models.F('perceptual_hash').bitrightshift(16 * band).bitand(65535), condition=models.Q(('perceptual_hash__isnull', False)), name=f'scene_hash_band_{band}'),
+                index=models.Index(models.F('perceptual_hash').bitrightshift(16 * band).bitand(65535), name=f'scene_hash_band_{band}'),
             )
             for band in range(4)
         ),

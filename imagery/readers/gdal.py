@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _CACHE_MB: Final = 128
 _STRIPE_BYTES: Final = 48 * 1024 * 1024
 """So much of the source is read at once where it is shrunk; with its mask it fits into GDAL's cache of blocks."""
+_LONGEST_READ_SECONDS: Final = 900.0
+"""A file can be packed so that a picture of it takes days to unpack; the largest honest ones take minutes."""
 _SENTINEL: Final = 1e30
 """Samples this far from zero are no measurements: floats are often filled with the largest number there is."""
 _TRUNCATION_SIGNS: Final = ("read error", "truncat", "unexpected end", "got 0 bytes", "not enough", "cannot read")
@@ -104,14 +107,21 @@ def read_window(
 
     Shrinking averages (from overviews where the file has them), growing is bilinear; palettes and categories are
     never mixed. Not a number, infinite samples and fill values beyond 1e30 are masked. Memory is bounded whatever the
-    window: it is read in stripes of rows. Raises rasterio's errors.
+    window: it is read in stripes of rows. Raises rasterio's errors, and UnreadableImage after a quarter of an hour.
     """
     width, height = out_size
     unique = sorted({position + 1 for position in bands})
     array = np.empty((len(unique), height, width), dtype=np.result_type(*(dataset.dtypes[i - 1] for i in unique)))
     mask = np.empty((height, width), dtype=np.bool_)
     rows = _stripe_rows(dataset, window, out_size, unique)
+    begun = time.monotonic()
     for top in range(0, height, rows):
+        if time.monotonic() - begun > _LONGEST_READ_SECONDS:
+            raise UnreadableImage(
+                _("%(file)s takes more than %(limit)d minutes to read; rewrite it as a COG, tiled and with overviews.")
+                % {"file": PurePath(dataset.name).name, "limit": _LONGEST_READ_SECONDS // 60},
+                code="too_slow",
+            )
         bottom = min(height, top + rows)
         part = (window[0], window[1] + window[3] * top / height, window[2], window[3] * (bottom - top) / height)
         array[:, top:bottom], mask[top:bottom] = _read_part(dataset, part, (width, bottom - top), unique)

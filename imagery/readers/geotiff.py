@@ -40,6 +40,8 @@ _CONTROL_NOTES: Final = {
     "disagree": gettext_noop("Its ground control points or RPCs do not make a usable grid."),
 }
 """Why a raster has no place in spite of its control (English, to be stored)."""
+_MAX_BANDS: Final = 2000
+"""Imaging spectrometers have some hundreds."""
 _MAX_BLOCK_BYTES: Final = 512 * 1024 * 1024
 
 
@@ -84,6 +86,11 @@ class GeoRasterReader(Reader):
 
         if not self._dataset.count:
             raise UnreadableImage(_("%(file)s contains no raster band.") % {"file": self.name})
+        if self._dataset.count > _MAX_BANDS:
+            raise UnreadableImage(
+                _("%(file)s has %(count)d bands, the limit is %(limit)d.")
+                % {"file": self.name, "count": self._dataset.count, "limit": _MAX_BANDS}
+            )
         if np.issubdtype(np.dtype(self.dtype), np.complexfloating):
             raise UnreadableImage(
                 _("%(file)s holds complex numbers (%(type)s); store their magnitude as a real band.")

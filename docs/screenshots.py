@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 _OUT: Final = Path(__file__).resolve().parent / "images"
 _QUALITY: Final = 72
@@ -32,14 +32,9 @@ def main() -> None:
     password = os.environ.get("RSPORTAL_PASSWORD")
     if not password:
         sys.exit("Put the password of that account into the environment variable RSPORTAL_PASSWORD.")
-    program = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-    )
-    if not program:
-        sys.exit("No Chromium on this machine (Debian: apt-get install chromium).")
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(playwright)
         camera = Camera(browser, arguments.url.rstrip("/"), arguments.user, password, arguments.out)
         camera.portal("search-desktop-light-en", arguments.query, **_DESKTOP, **_ENGLISH, **_LIGHT)
         camera.portal("search-desktop-dark-en", arguments.query, **_DESKTOP, **_ENGLISH, **_DARK)
@@ -47,6 +42,16 @@ def main() -> None:
         camera.portal("search-phone-light-en", arguments.query, **_PHONE, **_ENGLISH, **_LIGHT)
         camera.other_pages(arguments.query)
         browser.close()
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """Start this machine's Chromium, or end the program with what to do."""
+    program = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+    )
+    if not program:
+        sys.exit("No Chromium on this machine (Debian: apt-get install chromium).")
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
 
 
 class Camera:
@@ -94,8 +99,11 @@ class Camera:
         page.wait_for_load_state("networkidle")
 
     def _save(self, page: Page, name: str) -> None:
+        self._store(page.screenshot(), name)
+
+    def _store(self, png: bytes, name: str) -> None:
         path = self.out / f"{name}.webp"
-        Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, "WEBP", quality=_QUALITY, method=6)
+        Image.open(io.BytesIO(png)).convert("RGB").save(path, "WEBP", quality=_QUALITY, method=6)
         print(f"{path}  {path.stat().st_size // 1024} kB")
 
 

@@ -25,7 +25,7 @@ from imagery.maptiles import TILE_SIDE
 from imagery.models import Asset, Scene
 from imagery.readers.formats import FACTS
 from imagery.rendering import Renderer, scene_drawn
-from imagery.selectors import scene_get, scene_originals
+from imagery.selectors import scene_originals
 from imagery.storage import asset_location
 from imagery.tile_cache import TileKey, drawing, tile_read, tile_write
 from imagery.warping import mercator_picture
@@ -75,7 +75,8 @@ class SceneTiles:
     @classmethod
     def of(cls, *, user: Viewer, scene_id: UUID) -> Self:
         """Look a scene up. Raises Scene.DoesNotExist when ``user`` may not see it."""
-        scene = scene_get(user, scene_id)
+        rows = Scene.objects.visible_to(user).select_related("collection")
+        scene = rows.defer("footprint", "properties", "stac", "bands", "placeholder").get(pk=scene_id)
         return cls(scene=scene, originals=tuple(scene_originals(scene)))
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.control import GroundControlPoint
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform
@@ -15,7 +16,7 @@ from imagery.readers import Reader, open_scene
 from imagery.rendering import Renderer
 from imagery.warping import mercator_picture, pixels_at
 from tests.images import geotiff
-from tests.rasters import SIDE, telling_raster
+from tests.rasters import SIDE, telling, telling_raster
 
 _SIZE = (TILE_SIDE, TILE_SIDE)
 _GRIDS = {
@@ -120,6 +121,31 @@ def test_from_afar_a_scene_is_where_it_is_and_nowhere_else(tmp_path, name):
                 seen += len(lon)
         if (east - west) % 360 > 2:  # Else it may lie between the pixels.
             assert seen
+
+
+def test_a_scene_placed_by_control_points(tmp_path):
+    """Its points lie on a rotated grid, so every pixel's place is known."""
+    crs, grid = _GRIDS["rotated"]
+    path = tmp_path / "points.tif"
+    places = [(column, row) for column in (0, 125, SIDE) for row in (0, 125, SIDE)]
+    points = [
+        GroundControlPoint(row=row, col=column, x=x, y=y)
+        for column, row in places
+        for x, y in [(grid.a * column + grid.b * row + grid.c, grid.d * column + grid.e * row + grid.f)]
+    ]
+    with rasterio.open(
+        path, "w", driver="GTiff", width=SIDE, height=SIDE, count=3, dtype="uint8", crs=crs, gcps=points
+    ) as target:
+        target.write(telling())
+    plain = telling_raster(tmp_path / "grid.tif", crs, grid)
+    with open_scene({"data": path}) as reader, open_scene({"data": plain}) as truth:
+        west, south, east, north = bbox_of(truth)
+        bounds = tile_bounds(*_tile_at((west + east) / 2, (south + north) / 2, 14))
+        found = mercator_picture(Renderer(reader), bounds, _SIZE, bbox=bbox_of(reader)).astype(int)
+        wanted = mercator_picture(Renderer(truth), bounds, _SIZE, bbox=bbox_of(truth)).astype(int)
+    both = (found[..., 3] > 0) & (wanted[..., 3] > 0)
+    assert both.sum() > 0.97 * (wanted[..., 3] > 0).sum() > 10_000
+    assert np.percentile(np.abs(found - wanted)[both][:, :2], 99) <= 1.5
 
 
 def test_colours_agree_with_the_warper_of_gdal(tmp_path):

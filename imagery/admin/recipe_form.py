@@ -75,6 +75,10 @@ class RecipeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Read the recipe; what it refuses becomes an error of the field at fault."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("stretch") == Stretching.RANGE:
+            for name in ("black", "white"):
+                if len(_numbers(cleaned.get(name) or "")) not in {0, 1, 3}:
+                    self.add_error(name, _("Write one number, or three."))
         if self.errors:
             return cleaned
         try:

@@ -113,6 +113,7 @@ def test_a_scene_that_lacks_a_band_says_so_in_place_of_its_picture(page, collect
         ({"stretch": "percentile", "low": "99"}, "upper percentile"),
         ({"stretch": "range", "black": "0", "white": ""}, "fixed range needs"),
         ({"stretch": "range", "black": "5", "white": "1"}, "lowest below the highest"),
+        ({"stretch": "range", "black": "0", "white": "3500 3000"}, "one number, or three"),
         ({"stretch": "range", "black": "few", "white": "many"}, "“few” is no number"),
         ({"gamma": "9"}, "between 0.2 and 5.0"),
         ({"gamma": "bright"}, "Enter a number"),
@@ -143,6 +144,8 @@ def test_encoding_again_is_asked_for_followed_and_stopped(page, collection, scen
     answer = page.post(address(collection), FALSE_COLOUR | {"encode": "1"}, follow=True)
     assert "1 scene is encoded again" in answer.text and "0 of 1 scenes done" in answer.text
     assert "data-running" in answer.text
+    jobs = re.search(r'href="([^"]+)">Show the jobs', answer.text)
+    assert jobs is not None and "encoded again" in page.get(unescape(jobs[1])).text
     stop = reverse("admin:imagery_collection_rendering_stop", args=[collection.pk])
     assert stop in answer.text
     ingest_jobs_drain()

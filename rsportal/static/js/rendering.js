@@ -55,7 +55,10 @@
       const fresh = (await page(location.pathname)).getElementById("recipe-progress");
       if (fresh) {
         shown.replaceChildren(...fresh.childNodes);
-        if (!("running" in fresh.dataset)) delete shown.dataset.running;
+        if (!("running" in fresh.dataset)) {
+          delete shown.dataset.running;
+          preview();
+        }
       }
     } catch {
       // The next look may work again.

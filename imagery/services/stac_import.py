@@ -10,9 +10,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from imagery.models import Collection, Scene, StacImport
+from imagery.models import Asset, Collection, Scene, StacImport
 from imagery.services.accept import editor_require
 from imagery.services.stac_collections import stac_collection_take
 from imagery.services.stac_items import Outcome, Stored, stac_items_store, stored_again
@@ -21,7 +22,7 @@ from imagery.stac.fields_in import is_address
 from imagery.stac.filters_in import Wanted, wanted_parse
 from imagery.stac.hosts import url_check
 from imagery.stac.http import json_get
-from imagery.stac.source import Found, items_of
+from imagery.stac.source import Found, collection_of, items_of
 from rsportal.accounts.models import User
 from rsportal.errors import Conflict, RsportalError
 
@@ -108,6 +109,8 @@ def stac_import_run(*, run: StacImport, user: User, options: ImportOptions, prog
                 progress.counts.update(each.outcome for each in stored)
                 _save(run, progress, together[-1].cursor)
                 yield from stored
+            if not run.done and (said := collection_of(run.source)) is not None:
+                stac_collection_take(collection=run.collection, document=said[0], base=said[1])
         except RsportalError as error:
             run.state, run.reason = StacImport.State.STOPPED, error.message
             run.save(update_fields=["state", "reason", "updated_at"])
@@ -139,8 +142,11 @@ def stac_pixels_retry(
     taker = PixelTaker(collection=collection, user=user, batch=batch, pixels=options.pixels, wanted=options.assets)
 
     def steps() -> Iterator[Stored]:
+        originals = Asset.objects.filter(scene=OuterRef("pk"), role=Asset.Role.DATA)
         lacking = Scene.objects.filter(
-            collection=collection, status__in=[Scene.Status.METADATA, Scene.Status.FAILED]
+            Q(status__in=[Scene.Status.METADATA, Scene.Status.FAILED])
+            | (Q(status=Scene.Status.READY) & ~Exists(originals)),
+            collection=collection,
         ).exclude(stac_id="")
         after: UUID | None = None
         while True:

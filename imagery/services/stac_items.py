@@ -189,7 +189,7 @@ def _fill(scene: Scene, item: ItemIn) -> None:
 
 
 def stored_again(scene: Scene) -> Stored:
-    """Return an imported scene as if its item had just been read, unchanged."""
+    """Return an imported scene without pixels as if its item had just been read, unchanged."""
     item = ItemIn(
         stac_id=scene.stac_id,
         fields={},
@@ -197,4 +197,4 @@ def stored_again(scene: Scene) -> Stored:
         fingerprint=scene.stac.get(FINGERPRINT, ""),
     )
     found = Found(where=scene.stac_id, cursor={}, base=scene.stac.get(STAC_SOURCE) or "")
-    return Stored(found, Outcome.UNCHANGED, item=item, scene_id=scene.pk, status=scene.status)
+    return Stored(found, Outcome.UNCHANGED, item=item, scene_id=scene.pk, status=Scene.Status.METADATA)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +28,12 @@ _KEPT_BLOCKS: Final = 256
 """16 MiB of each open file."""
 _AHEAD_MOST_BLOCKS: Final = 16
 """Reading on where the last request ended fetches twice as much each time, up to 1 MiB."""
+_RECENT_SECONDS: Final = 10.0
+"""So long the first block of a file is good for: checking and reading it opens it several times in a row."""
+_RECENT_MOST: Final = 16
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+_local = threading.local()
 
 
 class RangeFile(io.RawIOBase):
@@ -47,7 +54,26 @@ class RangeFile(io.RawIOBase):
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._position = 0
         self._after, self._ahead = -1, 1
-        self._fetch(0, 1)
+        if not self._remembered():
+            self._fetch(0, 1)
+            self._remember()
+
+    def _remembered(self) -> bool:
+        """Take the first block from the last opening of this file in this thread, a moment ago."""
+        found = _recent_of_thread().get(self.href)
+        if found is None or time.monotonic() - found[0] > _RECENT_SECONDS:
+            return False
+        vars(self).update(found[1])
+        self._blocks[0] = found[2]
+        self._after = 1
+        return True
+
+    def _remember(self) -> None:
+        seen = _recent_of_thread()
+        facts = {name: getattr(self, name) for name in ("size", "etag", "modified", "media_type")}
+        seen[self.href] = (time.monotonic(), facts, self._blocks[0])
+        while len(seen) > _RECENT_MOST:
+            seen.popitem(last=False)
 
     def readable(self) -> bool:
         return True
@@ -177,3 +203,10 @@ class RangeFile(io.RawIOBase):
         return RemoteUnavailable(
             _("%(url)s changed while it was read; try again later.") % {"url": self.name}, code="changed"
         )
+
+
+def _recent_of_thread() -> OrderedDict[str, tuple[float, dict[str, Any], bytes]]:
+    if not hasattr(_local, "recent"):
+        _local.recent = OrderedDict()
+    recent: OrderedDict[str, tuple[float, dict[str, Any], bytes]] = _local.recent
+    return recent

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from imagery.stac import catalogue, search_in
 from imagery.stac.fields_in import is_address
 from imagery.stac.filters_in import Wanted
-from imagery.stac.http import download, json_parse
+from imagery.stac.http import JSON_MOST_BYTES, download, json_get, json_parse
 from imagery.stac.json_stream import NotJson, members
 from rsportal.errors import InvalidInput, RsportalError
 
@@ -55,6 +55,24 @@ def items_of(source: str, *, wanted: Wanted, cursor: Mapping[str, Any] | None = 
     for found in _items(source, wanted, dict(cursor or {})):
         if found.error or wanted.wants(found.item):
             yield found
+
+
+def collection_of(source: str) -> tuple[Mapping[str, Any], str] | None:
+    """Return the STAC Collection that ``source`` is, with its address (empty for a file); None when it is none.
+
+    Raises RsportalError when it cannot be read.
+    """
+    if is_address(source):
+        document, base = json_get(source), source
+    else:
+        path = Path(source).expanduser().resolve()
+        if path.suffix.lower() in _LINES or path.stat().st_size > JSON_MOST_BYTES:
+            return None
+        try:
+            document, base = json_parse(path.read_bytes(), name=path.name), ""
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return (document, base) if isinstance(document, Mapping) and document.get("type") == "Collection" else None
 
 
 def _items(source: str, wanted: Wanted, cursor: dict[str, Any]) -> Iterator[Found]:

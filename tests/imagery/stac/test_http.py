@@ -88,6 +88,13 @@ def test_reading_by_ranges_is_reading(archive, bytes_served):
     assert len(archive.asked) == asked  # Kept.
 
 
+def test_a_file_opened_again_at_once_is_not_asked_again(archive, bytes_served):
+    for _ in range(3):
+        with RangeFile(archive.url("/a.bin")) as file:
+            assert (file.size, file.read(9)) == (len(bytes_served), bytes_served[:9])
+    assert archive.count("a.bin") == 1
+
+
 def test_reading_on_asks_for_more_at_once(archive, bytes_served):
     file = RangeFile(archive.url("/a.bin"))
     pieces = [file.read(8192) for _ in range(len(bytes_served) // 8192 + 1)]
@@ -99,9 +106,10 @@ def test_what_breaks_off_or_fails_for_the_moment_is_asked_again(archive, bytes_s
     archive.breaks["/a.bin"] = [100]
     archive.failures["a.bin"] = [(503, {}), (429, {"Retry-After": "0"})]
     assert RangeFile(archive.url("/a.bin")).read(50) == bytes_served[:50]
-    archive.failures["a.bin"] = [(503, {})] * 10
-    with pytest.raises(RemoteUnavailable, match=r"a\.bin cannot answer at present \(503"):
-        RangeFile(archive.url("/a.bin"))
+    archive.files["/b.bin"] = archive.files["/a.bin"]
+    archive.failures["b.bin"] = [(503, {})] * 10
+    with pytest.raises(RemoteUnavailable, match=r"b\.bin cannot answer at present \(503"):
+        RangeFile(archive.url("/b.bin"))
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(archive, bytes_served, tmp_path):

@@ -214,6 +214,7 @@ def test_two_items_of_the_same_file_are_two_scenes(stocked, bring_in):
     assert len(set(Asset.objects.values_list("sha256", flat=True))) == 1
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_file_without_a_place_keeps_the_place_of_its_item(archive, bring_in, encoder, tmp_path, cogs):
     import rasterio
 

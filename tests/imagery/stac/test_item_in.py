@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Point, shape
 
+from imagery.geometry import Footprint
 from imagery.stac.assets_in import assets_choose
 from imagery.stac.fields_in import grid_fields, item_in
 from imagery.stac.geometry_in import place_of
 from rsportal.errors import InvalidInput
 from tests.stac_server import item
+
+
+def placed(geometry, bbox=None) -> Footprint:
+    """Return the place of a geometry that has one."""
+    place = place_of(geometry, bbox)
+    assert place is not None
+    return place
 
 
 def polygon(*points):
@@ -25,17 +33,17 @@ SQUARE = polygon((10, 50), (11, 50), (11, 51), (10, 51))
 
 
 def test_a_place_stays_as_it_was_written():
-    place = place_of(SQUARE, [10, 50, 11, 51])
+    place = placed(SQUARE, [10, 50, 11, 51])
     assert (place.geometry, place.bbox) == (SQUARE, (10, 50, 11, 51))
-    assert place_of(SQUARE, None).bbox == (10, 50, 11, 51)
-    assert place_of(SQUARE, [9.9999, 49.9999, 11.0001, 51.0001]).bbox == (9.9999, 49.9999, 11.0001, 51.0001)
-    assert place_of(SQUARE, [10.0001, 50.0001, 10.9999, 50.9999]).bbox == (10, 50, 11, 51)  # Never within.
+    assert placed(SQUARE).bbox == (10, 50, 11, 51)
+    assert placed(SQUARE, [9.9999, 49.9999, 11.0001, 51.0001]).bbox == (9.9999, 49.9999, 11.0001, 51.0001)
+    assert placed(SQUARE, [10.0001, 50.0001, 10.9999, 50.9999]).bbox == (10, 50, 11, 51)  # Never within.
     assert place_of(None, [10, 50, 11, 51]) is None
 
 
 def test_heights_are_dropped_and_open_rings_closed():
     high = {"type": "Polygon", "coordinates": [[[10, 50, 7], [11, 50, 7], [11, 51, 7], [10, 51, 7]]]}
-    place = place_of(high, [10, 50, 0, 11, 51, 7])
+    place = placed(high, [10, 50, 0, 11, 51, 7])
     assert (place.geometry, place.bbox) == (SQUARE, (10, 50, 11, 51))
 
 
@@ -50,7 +58,7 @@ def test_heights_are_dropped_and_open_rings_closed():
 )
 @pytest.mark.parametrize("bbox", [None, [179, 10, -179, 11], [-180, 10, 180, 11]])
 def test_rings_over_the_antimeridian_are_cut_there(ring, bbox):
-    place = place_of(polygon(*ring), bbox)
+    place = placed(polygon(*ring), bbox)
     assert place.bbox == (179, 10, -179, 11)
     assert place.geometry["type"] == "MultiPolygon"
     parts = shape(place.geometry)
@@ -63,11 +71,11 @@ def test_parts_on_both_sides_of_the_seam_are_one_place():
         [[[179, 0], [180, 0], [180, 1], [179, 1], [179, 0]]],
         [[[-180, 0], [-179, 0], [-179, 1], [-180, 1], [-180, 0]]],
     ]
-    place = place_of({"type": "MultiPolygon", "coordinates": parts}, [179, 0, -179, 1])
+    place = placed({"type": "MultiPolygon", "coordinates": parts}, [179, 0, -179, 1])
     assert place.geometry == {"type": "MultiPolygon", "coordinates": parts}
     assert place.bbox == (179, 0, -179, 1)
     apart = [parts[0], [[[10, 0], [11, 0], [11, 1], [10, 1], [10, 0]]]]
-    assert place_of({"type": "MultiPolygon", "coordinates": apart}, None).bbox == (10, 0, 180, 1)
+    assert placed({"type": "MultiPolygon", "coordinates": apart}, None).bbox == (10, 0, 180, 1)
 
 
 @pytest.mark.parametrize(

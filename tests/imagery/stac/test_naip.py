@@ -31,6 +31,17 @@ def run(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict:
     return report
 
 
+def test_the_collection_alone_fills_what_is_empty(naip: Path, capsys: pytest.CaptureFixture[str]):
+    collection = make_collection("naip", attribution="Written here")
+    report = run(naip.with_name("naip_collection.json"), capsys)
+    assert report["items"] == 0
+    collection.refresh_from_db()
+    assert collection.description.startswith("The [National Agriculture Imagery Program]")
+    assert collection.providers[0]["name"] == "USDA Farm Service Agency"
+    assert "NAIP" in collection.keywords and collection.attribution == "Written here"
+    assert collection.stac["collection"] == "naip" and "summaries" in collection.stac["others"]
+
+
 def test_a_thousand_items_come_in_and_a_second_run_changes_nothing(naip: Path, capsys: pytest.CaptureFixture[str]):
     make_collection("naip")
     begin = time.monotonic()

@@ -34,7 +34,10 @@ from imagery.services.rendering_preview import MEDIA_TYPE, PREVIEW_SIDE_PIXELS, 
 from rsportal.errors import RsportalError
 from rsportal.web import request_user
 
-_Base = Any if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _Base = Any
+else:
+    _Base = object
 
 _SCENES_TRIED: Final = 3
 _PREVIEW_MAX_AGE_SECONDS: Final = 600

@@ -63,8 +63,8 @@ class RecipeForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "0.05", "min": GAMMA_LEAST, "max": GAMMA_MOST}),
     )
 
-    def __init__(self, *args: Any, bands: CollectionBands, recipe: BandRecipe, **kwargs: Any) -> None:
-        super().__init__(*args, initial=recipe_fields(recipe), **kwargs)
+    def __init__(self, data: Any = None, *, bands: CollectionBands, recipe: BandRecipe) -> None:
+        super().__init__(data, initial=recipe_fields(recipe))
         self.recipe = recipe
         choices = band_options(bands, also=recipe.bands)
         for colour in COLOURS:

@@ -27,7 +27,8 @@ def add(path, collection, owner):
     ingest_jobs_drain()
     job.refresh_from_db()
     assert job.state == State.READY, job.reason
-    return Scene.objects.get(pk=job.scene_id)
+    assert job.scene is not None
+    return job.scene
 
 
 @pytest.fixture
@@ -41,6 +42,12 @@ def scene(collection, owner, encoder, tmp_path):
 def vectors(encoder):
     rows = Embedding.objects.filter(encoder=encoder).order_by("tile__level", "tile__y", "tile__x")
     return {tile: np.asarray(vector) for tile, vector in rows.values_list("tile_id", "vector")}
+
+
+def progress_of(collection):
+    progress = again_progress(collection)
+    assert progress is not None
+    return progress
 
 
 def ruled(collection, **fields):
@@ -62,10 +69,10 @@ def test_another_recipe_takes_the_place_of_the_old_one_everywhere(collection, ow
     batch, count = collection_encode_again(collection=collection, user=owner)
     assert count == 1
     assert Scene.objects.findable().filter(pk=scene.pk).exists() and vectors(encoder).keys() == before.keys()
-    progress = again_progress(collection)
+    progress = progress_of(collection)
     assert (progress.batch, progress.total, progress.waiting, progress.percent) == (batch, 1, 1, 0)
     ingest_jobs_drain()
-    progress = again_progress(collection)
+    progress = progress_of(collection)
     assert (progress.done, progress.failed, progress.waiting, progress.percent) == (1, 0, 0, 100)
     scene.refresh_from_db()
     assert scene.stretch == {"bands": ["band 4", "band 1", "band 2"], "low": [0] * 3, "high": [3500] * 3, "gamma": 1}
@@ -157,7 +164,7 @@ def test_a_scene_that_lacks_the_recipes_bands_keeps_its_old_look(collection, own
     assert now.keys() == before.keys() and all(np.array_equal(now[tile], before[tile]) for tile in now)
     job = IngestJob.objects.get(again=True)
     assert job.state == State.FAILED and "swir16" in job.reason and "four.tif" in job.reason
-    assert again_progress(collection).failed == 1
+    assert progress_of(collection).failed == 1
 
 
 def test_it_is_the_owners_to_ask_and_to_take_back(collection, owner, encoder, scene):

@@ -1,8 +1,11 @@
 """From samples to colours: recipes, stretches, and that what is kept draws the same picture again."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from imagery.readers import MismatchedBands, open_scene
@@ -191,7 +194,8 @@ def test_the_found_gamma_never_darkens_and_has_an_end(tmp_path):
     dark = np.random.default_rng(1).lognormal(2, 2, size=(3, 90, 90)).astype(np.float32)
     flat = np.full((3, 90, 90), 700, dtype=np.uint16)
     gammas = []
-    for number, array in enumerate((bright, dark, flat)):
+    arrays: list[NDArray[Any]] = [bright, dark, flat]
+    for number, array in enumerate(arrays):
         with scene_drawn({"data": images.geotiff(tmp_path / f"{number}.tif", array)}) as renderer:
             gammas.append(renderer.kept["gamma"])
     assert gammas == [1, 2, 1]

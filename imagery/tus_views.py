@@ -21,6 +21,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import status
 from rest_framework.exceptions import APIException, UnsupportedMediaType
 from rest_framework.generics import GenericAPIView
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -78,9 +79,19 @@ class VersionUnknown(APIException):
     default_code = "tus_version"
 
 
+class UnreadParser(BaseParser):
+    """Leaves the bytes of an upload in their stream: the check of the CSRF token asks every POST for its fields."""
+
+    media_type = tus.CONTENT_TYPE
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
+
+
 class TusView(GenericAPIView):
     """What both addresses of the protocol share."""
 
+    parser_classes = [UnreadParser]
     queryset = Upload.objects.none()
     serializer_class = UploadSerializer
     pagination_class = KeysetPagination

@@ -40,6 +40,11 @@ class WebServer:
             )  # fmt: skip
         wait_for(self._answers, seconds=60, what="the web server to answer")
 
+    def collect(self) -> None:
+        """Collect the static files, for browsers."""
+        command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+        subprocess.run(command, cwd=PROJECT, env=self._environment, check=True)
+
     def kill(self) -> None:
         """Kill all its processes at once, as a power cut does."""
         if self._process is not None:
@@ -58,11 +63,13 @@ class WebServer:
 
 
 @contextmanager
-def running_web_server(tmp_path: Path) -> Iterator[WebServer]:
-    """Run the web server for the length of the block."""
+def running_web_server(tmp_path: Path, *, static: bool = False) -> Iterator[WebServer]:
+    """Run the web server for the length of the block, with ``static`` files for a browser."""
     var_dir = tmp_path / "web-var"
     var_dir.mkdir(exist_ok=True)
     server = WebServer(var_dir)
+    if static:
+        server.collect()
     server.start()
     try:
         yield server

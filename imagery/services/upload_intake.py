@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from imagery.jobs import State
 from imagery.leases import MAX_ATTEMPTS, beating, stale_before
 from imagery.models import IngestJob, Upload
+from imagery.readers.sidecars import SIDECAR_KEYS
 from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import sources_ingest
 from imagery.services.queue import uploads_enqueue
@@ -146,6 +147,8 @@ def _ingest(rows: Sequence[Upload]) -> tuple[list[IngestJob], ZipOutcome | None]
         paths = [_beside(folder, row) for row in rows]
         title, properties = str(first.metadata.get("title", "")), first.metadata.get("properties")
         found = sources_find(paths, recursive=False, bands=bands_shown(first.collection))
+        beside = {path for each in found for key, path in each.files.items() if key in SIDECAR_KEYS}
+        found = [each for each in found if beside.isdisjoint({each.files.get("data")})]  # No scenes of their own.
         sources = [source_of(each, title=title, properties=properties) for each in found]
         jobs = sources_ingest(sources=sources, collection=first.collection, user=first.user, batch=first.batch)
         return list(jobs), None

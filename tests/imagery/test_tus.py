@@ -286,6 +286,8 @@ def test_the_page_needs_a_session_and_its_csrf_token(ada):
     sent = append(browser, url, PICTURE, X_CSRFToken=token["X-CSRFToken"])
     assert sent["Rsportal-State"] == "done"
     assert browser.delete(url, headers=tus_headers()).status_code == 403
+    whole = browser.generic("POST", "/uploads/tus/", PICTURE, content_type=OCTETS, headers=headers)
+    assert (whole.status_code, whole["Rsportal-State"]) == (201, "done")
 
 
 def test_programs_may_use_the_page_s_address_with_a_token(ada):

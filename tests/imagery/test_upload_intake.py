@@ -62,6 +62,16 @@ def test_the_files_of_a_group_become_one_scene_with_the_last(send, tmp_path):
     assert Asset.objects.filter(scene=job.scene, role=Asset.Role.DATA).count() == 3
 
 
+def test_a_picture_and_its_world_file_become_one_scene(send):
+    group = {"batch": uuid4(), "group": "city", "group_size": 2}
+    send("city.pgw", b"10\n0\n0\n-10\n500000\n4000000\n", **group)
+    send("city.png", picture(1), **group)
+    assert IngestJob.objects.get().state == IngestJob.State.QUEUED
+    assert set(Asset.objects.values_list("key", flat=True)) == {"data", "worldfile"}
+    lone = send("lone.pgw", b"10\n0\n0\n-10\n500000\n4000000\n")
+    assert "not an image" in refresh(lone).reason
+
+
 def test_groups_of_other_batches_and_people_do_not_mix(send, tmp_path):
     send("S2_B04.tif", band(tmp_path, "S2_B04.tif"), batch=uuid4(), group="S2", group_size=2)
     other = send("S2_B03.tif", band(tmp_path, "S2_B03.tif"), batch=uuid4(), group="S2", group_size=2)

@@ -83,7 +83,7 @@ def open_scene(
     name = names.get(key, path.name)
     format = sniff_file(path, name=name)
     beside = {key: path for key, path in files.items() if key in SIDECAR_KEYS and isinstance(path, Path)} or None
-    if not FACTS[format].whole_image:
+    if not FACTS[format].whole_image and not (format is Format.VRT and isinstance(path, RemoteFile)):
         return GeoRasterReader(path, format, name=name, sidecars=beside)
     if isinstance(path, RemoteFile):
         raise UnreadableImage(

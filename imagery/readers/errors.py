@@ -1,8 +1,18 @@
 """Every failure to read an image becomes one of these."""
 
+import re
+from typing import Final
+
 from django.utils.translation import gettext as _
 
 from rsportal.errors import InvalidInput, RsportalError
+
+_FOLDERS: Final = re.compile(r"(?:/[^\s/:,'\"]+)+/")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return a library's message on one line and without folders: where files lie is the operator's business."""
+    return _FOLDERS.sub("", " ".join(str(error).split()))
 
 
 class UnreadableImage(InvalidInput):

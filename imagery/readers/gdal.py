@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from imagery.readers.base import Size, Window
-from imagery.readers.errors import TruncatedImage, UnreadableImage, unavailable
+from imagery.readers.errors import TruncatedImage, UnreadableImage, reason_of, unavailable
 from imagery.readers.location import Location, RemoteFile
 from imagery.readers.remote import remote_opened, trouble_forget, trouble_raise
 from imagery.readers.vrt import vrt_text
@@ -52,12 +52,12 @@ def translated(name: str) -> Iterator[None]:
     trouble_forget()
     try:
         yield
-    except (RasterioError, CPLE_BaseError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError, UnicodeDecodeError) as error:  # the last from messages of GDAL's
         trouble_raise()
         if system := unavailable(name, error):
             raise system from error
         cause = error.__cause__ or error
-        text = " ".join(str(cause).split()).rstrip(".") or type(error).__name__
+        text = reason_of(cause).rstrip(".") or type(error).__name__
         if any(sign in text.lower() for sign in _TRUNCATION_SIGNS):
             raise TruncatedImage(
                 _("%(file)s is damaged: the file ends too early or a block of pixels is missing (%(reason)s).")

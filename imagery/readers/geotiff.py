@@ -129,7 +129,7 @@ class GeoRasterReader(Reader):
         try:
             with translated(self.name):
                 return control_of(self._dataset)
-        except UnreadableImage:
+        except (UnreadableImage, ValueError, KeyError):  # The latter two from RPCs that are no numbers, or lack some.
             return None, None, "disagree"
 
     def _warp(self, control: Control) -> bool:
@@ -205,7 +205,11 @@ def _palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
     if dataset.colorinterp[0] is not ColorInterp.palette or dataset.dtypes[0] not in {"uint8", "uint16"}:
         return None
     table = np.zeros((4, 256 if dataset.dtypes[0] == "uint8" else 65536), dtype=np.uint8)
-    for value, colour in dataset.colormap(1).items():
+    try:
+        colours = dataset.colormap(1)
+    except ValueError:  # It calls itself a palette and has none.
+        return None
+    for value, colour in colours.items():
         if 0 <= value < table.shape[1]:
             table[:, value] = colour
     return table

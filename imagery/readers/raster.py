@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from imagery.readers.base import BandInfo, ImageData, Reader, Size, Window
-from imagery.readers.errors import FileUnavailable, UnreadableImage, unavailable
+from imagery.readers.errors import FileUnavailable, UnreadableImage, reason_of, unavailable
 from imagery.readers.formats import Format
 from imagery.readers.georeference import placement_beside
 
@@ -178,7 +178,7 @@ def unreadable(name: str, error: BaseException) -> UnreadableImage | FileUnavail
     """Return our error for a library's or the system's, in words that fit a person."""
     if system := unavailable(name, error):
         return system
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = reason_of(error) or type(error).__name__
     if "truncated" in text or "unexpected end" in text.lower():
         return UnreadableImage(_("%(file)s is damaged: the file ends too early.") % {"file": name}, code="truncated")
     return UnreadableImage(_("%(file)s cannot be decoded: %(reason)s.") % {"file": name, "reason": text.rstrip(".")})

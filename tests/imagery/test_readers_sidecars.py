@@ -7,7 +7,7 @@ from affine import Affine
 from PIL import Image
 
 from imagery.models import Asset, IngestJob
-from imagery.readers import open_scene
+from imagery.readers import UnreadableImage, open_scene
 from imagery.readers.georeference import world_file_parse
 from imagery.readers.sidecars import sidecar_name, sidecars_among, sidecars_of
 from imagery.rendering import Renderer
@@ -151,6 +151,33 @@ def test_a_mask_beside_a_raster_is_its_mask(tmp_path):
     with open_scene({"data": path}) as reader:
         valid = reader.read().mask
     assert not valid[:10].any() and valid[10:].all()
+
+
+def test_a_damaged_file_of_rpcs_is_named_without_its_folder(tmp_path):
+    path = images.geotiff(tmp_path / "a.tif", crs=None, transform=None)
+    (tmp_path / "a_RPC.TXT").write_text("LINE_OFF: 24\n")
+    with pytest.raises(UnreadableImage, match=r"a\.tif cannot be read: a_RPC\.TXT file found") as refused:
+        open_scene({"data": path})
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_rpcs_that_are_no_numbers_are_a_note(tmp_path):
+    path = images.geotiff(tmp_path / "a.tif", crs=None, transform=None)
+    offsets = ("LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF")
+    names = [*offsets, *(name.replace("OFF", "SCALE") for name in offsets)]
+    names += [f"{way}_{number}" for way in ("LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_COEFF", "SAMP_DEN_COEFF")
+              for number in range(1, 21)]  # fmt: skip
+    (tmp_path / "a_RPC.TXT").write_text("".join(f"{name}: 3#\n" for name in names))
+    with open_scene({"data": path}) as reader:
+        assert reader.footprint is None and "RPCs" in reader.note
+
+
+def test_a_palette_without_colours_is_shown_in_grey(tmp_path):
+    path = images.geotiff(tmp_path / "a.tif")
+    band = '<PAMRasterBand band="1"><ColorInterp>Palette</ColorInterp></PAMRasterBand>'
+    (tmp_path / "a.tif.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+    with open_scene({"data": path}) as reader:
+        assert reader.read().array.shape == (3, 48, 64)
 
 
 @pytest.mark.django_db

@@ -2,11 +2,13 @@
 
 import io
 import json
+from typing import Any, BinaryIO, cast
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from imagery.models import Scene, StacImport
+from imagery.services.stac_items import stac_items_store
 from imagery.stac.filters_in import Wanted, wanted_parse
 from imagery.stac.json_stream import NotJson, members
 from imagery.stac.source import items_of
@@ -60,14 +62,14 @@ def test_a_large_collection_is_not_held_in_memory():
             out, self.start = self.start, json.dumps(item(1)).encode() + b","
             return out
 
-    found = members(Endless(), name="x")
+    found = members(cast(BinaryIO, Endless()), name="x")
     assert [next(found)[1]["id"] for _ in range(1000)] == ["item-0001"] * 1000
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["items.ndjson", "items.json"])
 def test_lines_and_collections_come_in_with_what_is_broken_named(bring_in, tmp_path, name):
-    items = [item(n) for n in range(230)]
+    items: list[Any] = [item(n) for n in range(230)]
     items[7] = {**items[7], "geometry": {"type": "Point", "coordinates": [1, 2]}}
     items[9] = "text"
     if name == "items.ndjson":
@@ -92,17 +94,15 @@ def test_lines_and_collections_come_in_with_what_is_broken_named(bring_in, tmp_p
 @pytest.mark.django_db
 def test_an_import_of_lines_goes_on_after_the_line_it_reached(bring_in, tmp_path, monkeypatch):
     path = lines_of(tmp_path / "items.ndjson", [item(n) for n in range(250)])
-    from imagery.services import stac_import
-
-    real, calls = stac_import.stac_items_store, []
+    calls: list[int] = []
 
     def dies_at_the_third(**more):
         calls.append(len(more["found"]))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(**more)
+        return stac_items_store(**more)
 
-    monkeypatch.setattr(stac_import, "stac_items_store", dies_at_the_third)
+    monkeypatch.setattr("imagery.services.stac_import.stac_items_store", dies_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         bring_in(path)
     run = StacImport.objects.get()

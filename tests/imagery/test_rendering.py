@@ -69,12 +69,19 @@ def test_wrong_recipes_name_the_field(value, field):
     assert error.value.field == field and error.value.message
 
 
-def test_a_fixed_range_with_gamma_is_the_formula(tmp_path):
-    recipe = recipe_parse({"stretch": "range", "range": [[100, 2100]], "gamma": 2})
-    with scene_drawn(geotiff(tmp_path), recipe=recipe) as renderer:
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32"])
+@pytest.mark.parametrize("gamma", [0.5, 1, 2])
+def test_a_fixed_range_with_gamma_is_the_formula(tmp_path, dtype, gamma):
+    array = (np.linspace(0, 255, 3 * 48 * 64) if dtype == "uint8" else np.linspace(-900, 3000, 3 * 48 * 64)).clip(
+        0 if dtype.startswith("u") else None, None
+    )
+    files = {"data": images.geotiff(tmp_path / "a.tif", array.reshape(3, 48, 64).astype(dtype))}
+    low, high = (20, 200) if dtype == "uint8" else (-300, 2100)
+    recipe = recipe_parse({"stretch": "range", "range": [[low, high]], "gamma": gamma})
+    with scene_drawn(files, recipe=recipe) as renderer:
         samples = renderer.reader.read().array.astype(np.float64)
         drawn = renderer.render().array
-    expected = np.clip((samples - 100) / 2000, 0, 1) ** 0.5 * 255
+    expected = np.clip((samples - low) / (high - low), 0, 1) ** (1 / gamma) * 255
     assert np.abs(drawn - np.moveaxis(expected, 0, -1)).max() <= 0.51
 
 

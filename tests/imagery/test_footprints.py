@@ -114,6 +114,7 @@ def test_written_files(tmp_path, case):
     with open_scene({"data": path}) as reader:
         agrees(reader, transform)
         crossing = "180" in case or "around" in case
+        assert reader.footprint is not None
         assert (reader.footprint.geometry["type"] == "MultiPolygon" or "around" in case) is crossing
 
 
@@ -179,11 +180,14 @@ def test_windows_around_and_beside_a_pole(case, x, y, width, height):
 
 def test_polygons_beside_and_across_the_edge():
     place = Grid(*GRIDS["UTM 18 N"], 1000, 800)
-    inside = window_polygon(place, (100, 200, 300, 100))
+    wider = Grid(*GRIDS["UTM 18 N"], 5000, 5000)
+    inside, beyond, beside = (
+        window_polygon(wider, window) or {}
+        for window in ((100, 200, 300, 100), (900, 700, 3000, 3000), (1200, 0, 50, 50))
+    )
     assert polygon_window(place, inside) == (100, 200, 300, 100)
-    beyond = window_polygon(Grid(*GRIDS["UTM 18 N"], 5000, 5000), (900, 700, 3000, 3000))
     assert polygon_window(place, beyond) == (900, 700, 100, 100)
-    assert polygon_window(place, window_polygon(Grid(*GRIDS["UTM 18 N"], 5000, 5000), (1200, 0, 50, 50))) is None
+    assert polygon_window(place, beside) is None
     elsewhere = {"type": "Polygon", "coordinates": [[[10, 50], [11, 50], [11, 51], [10, 51], [10, 50]]]}
     assert polygon_window(place, elsewhere) is None
     with pytest.raises(ValueError, match="LineString"):

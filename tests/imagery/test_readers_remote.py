@@ -19,7 +19,8 @@ class Archive:
     """A web server of one folder that answers ranges, and counts what it is asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.asked, self.sent, self.broken = folder, [], 0, False
+        self.folder, self.sent, self.broken = folder, 0, False
+        self.asked: list[str] = []
         archive = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,7 +38,7 @@ class Archive:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
-                first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())
+                first, last = map(int, re.findall(r"\d+", self.headers["Range"]))
                 content = path.read_bytes()
                 part = content[first : last + 1]
                 archive.sent += len(part)

@@ -33,6 +33,8 @@ from rsportal.errors import RsportalError, Unavailable
 
 if TYPE_CHECKING:
     from imagery.querysets import Viewer
+    from imagery.readers.location import Location
+    from imagery.rendering_recipe import BandRecipe
 
 _VERSION: Final = 1
 """Part of every style: a new way to draw makes all kept tiles stale."""
@@ -198,12 +200,34 @@ class SceneTiles:
                 yield x, y, _cut(picture, x - block_x, y - block_y)
 
     @contextmanager
+    def opened(self, *, recipe: BandRecipe | None = None) -> Iterator[Renderer]:
+        """Open the scene when it is this request's turn to read pixels; by ``recipe`` instead of as it is shown.
+
+        Raises NoTile, AssetMissing, UnreadableImage, MismatchedBands (no such bands), Unavailable.
+        """
+        self.picture_require()
+        with _turn():
+            if recipe is None:
+                with self.renderer() as renderer:
+                    yield renderer
+            else:
+                with scene_drawn(self._files, names=self._names, recipe=recipe) as renderer:
+                    yield renderer
+
+    @property
+    def _files(self) -> dict[str, Location]:
+        return {asset.key: asset_location(asset) for asset in self.originals}
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return {asset.key: asset.filename for asset in self.originals}
+
+    @contextmanager
     def renderer(self) -> Iterator[Renderer]:
         """Open the scene as the encoder saw it."""
-        files = {asset.key: asset_location(asset) for asset in self.originals}
-        names = {asset.key: asset.filename for asset in self.originals}
         style = self.style
-        with scene_drawn(files, names=names, stretch=_measured.get(style) or self.scene.stretch) as renderer:
+        stretch = _measured.get(style) or self.scene.stretch
+        with scene_drawn(self._files, names=self._names, stretch=stretch) as renderer:
             if not self.scene.stretch and renderer.stretch is not None:
                 _measured.put(style, renderer.kept)
             yield renderer

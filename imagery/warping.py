@@ -51,6 +51,8 @@ def mercator_picture(renderer: Renderer, bounds: Bounds, size: Size, *, bbox: BB
     data = renderer.render(window, read_size)
     x = (columns - window[0]) * (read_size[0] / window[2]) - 0.5
     y = (rows - window[1]) * (read_size[1] / window[3]) - 0.5
+    if not reader.mixable:  # Categories: the nearest sample, never a mixture.
+        x, y = np.rint(x), np.rint(y)
     _sampled(picture, data.array, data.mask, x, y, inside)
     return picture
 

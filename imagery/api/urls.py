@@ -7,6 +7,7 @@ from imagery.api.assets import AssetView
 from imagery.api.collections import CollectionViewSet
 from imagery.api.duplicates import DuplicatesView
 from imagery.api.jobs import JobViewSet
+from imagery.api.scene_numbers import SceneInfoView, ScenePreviewView, SceneStatisticsView
 from imagery.api.scenes import SceneViewSet
 from imagery.api.stac import StacCatalogView, StacCollectionView, StacItemView
 from imagery.api.tiles import DeepZoomView, MapTileView, TileJSONView
@@ -24,6 +25,9 @@ urlpatterns = [
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="upload-detail"),
     path("scenes/<uuid:pk>/assets/<str:key>/", AssetView.as_view(), name="scene-asset"),
     path("scenes/<uuid:pk>/tiles/<int:z>/<int:x>/<int:y>.webp", MapTileView.as_view(), name="scene-map-tile"),
+    path("scenes/<uuid:pk>/info/", SceneInfoView.as_view(), name="scene-info"),
+    path("scenes/<uuid:pk>/statistics/", SceneStatisticsView.as_view(), name="scene-statistics"),
+    path("scenes/<uuid:pk>/preview/", ScenePreviewView.as_view(), name="scene-preview"),
     path("scenes/<uuid:pk>/tilejson.json", TileJSONView.as_view(), name="scene-tilejson"),
     path("scenes/<uuid:pk>/deepzoom/<int:level>/<int:x>_<int:y>.webp", DeepZoomView.as_view(), name="scene-deepzoom"),
     path("scenes/<uuid:pk>/windows/", SceneWindowsView.as_view(), name="scene-windows"),

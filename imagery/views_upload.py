@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from imagery.forms import UploadForm
 from imagery.models import Upload
+from imagery.rendering_recipe import bands_shown
 from imagery.selectors import collections_editable
 from imagery.selectors_uploads import upload_get, uploads_list
 from imagery.services.upload_form import FormFile, form_files_take
@@ -55,14 +56,18 @@ def _upload(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def upload_plan(request: HttpRequest) -> HttpResponse:
-    """Tell the page's script which of the chosen files make one scene, by their names (a JSON list of paths)."""
+    """Tell the page's script which of the chosen files make one scene, by their names (a JSON list of paths).
+
+    ``?collection=`` is where they go: its band recipe may make scenes of files, too.
+    """
     try:
         names = json.loads(request.body)
     except ValueError:
         names = None
     if not isinstance(names, list) or len(names) > _MOST_NAMES or not all(isinstance(name, str) for name in names):
         return JsonResponse({}, status=400)
-    groups, left_out = upload_groups(names)
+    collection = collections_editable(request.user).filter(slug=request.GET.get("collection", "")).first()
+    groups, left_out = upload_groups(names, bands=bands_shown(collection) if collection else ())
     return JsonResponse(
         {
             "groups": [{"name": group.name, "key": group.key, "files": group.files} for group in groups],

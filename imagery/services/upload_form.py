@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from imagery.models import Collection, Upload
+from imagery.rendering_recipe import bands_shown
 from imagery.services.refusals import refusal_store
 from imagery.services.upload_files import upload_locked, upload_path
 from imagery.services.upload_groups import upload_groups
@@ -36,7 +37,7 @@ def form_files_take(*, files: Sequence[FormFile], collection: Collection, user: 
     Nothing a file can be raises: each has a job in ``batch``, FAILED with the reason where it is refused (also
     beyond the person's quota). The bytes are moved from where they lie. Raises NotAllowed.
     """
-    groups, _left_out = upload_groups([file.filename for file in files])
+    groups, _left_out = upload_groups([file.filename for file in files], bands=bands_shown(collection))
     made: list[Upload] = []
     for group in groups:
         rows: list[Upload] = []

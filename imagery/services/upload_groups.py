@@ -31,10 +31,11 @@ class Group:
     files: tuple[int, ...]
 
 
-def upload_groups(names: Sequence[str]) -> tuple[list[Group], list[int]]:
+def upload_groups(names: Sequence[str], *, bands: Sequence[str] = ()) -> tuple[list[Group], list[int]]:
     """Return the scenes that files of these names make, and the positions of files that belong to none.
 
-    ``names`` are relative paths with ``/``; only files in one folder belong together. Files of no scene are those
+    ``names`` are relative paths with ``/``; only files in one folder belong together, those that hold all ``bands``
+    (a collection's recipe) among them. Files of no scene are those
     of a folder that are neither imagery, sidecars of it, nor zip archives (a file chosen by itself always stands for
     a scene, so that its refusal is told).
     """
@@ -46,7 +47,7 @@ def upload_groups(names: Sequence[str]) -> tuple[list[Group], list[int]]:
     sidecars = _sidecars(images, position)
     groups: list[Group] = []
     taken: set[int] = set()
-    for scene in group_band_files([Path(path) for path in images]):
+    for scene in group_band_files([Path(path) for path in images], wanted=bands):
         files = [PurePosixPath(path) for path in scene.files.values()]
         files += [beside for path in files for beside in sidecars.get(path, ())]
         numbers = tuple(dict.fromkeys(position[path] for path in files if position[path] not in taken))

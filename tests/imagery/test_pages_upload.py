@@ -180,5 +180,11 @@ def test_the_script_is_told_which_files_make_a_scene(owner):
     assert groups[1] == ("city", ["city.png", "city.pgw", "city.prj"])
     assert [name for name, _files in groups[2:]] == ["notes.txt", "a.tif", "all.zip"]
     assert [names[number] for number in answer["left_out"]] == ["trip/.DS_Store", "trip/readme.txt"]
+    deep = ["S2_B08.jp2", "S2_B11.jp2", "S2_B12.jp2"]
+    infrared = make_collection("infrared", owner=owner, rendering={"bands": ["swir22", "swir16", "nir"]})
+    make_collection("hidden", rendering=infrared.rendering)
+    for where, scenes in (("", 3), ("?collection=infrared", 1), ("?collection=hidden", 3)):
+        found = client_of(owner).post(f"/upload/plan/{where}", json.dumps(deep), content_type="application/json").json()
+        assert len(found["groups"]) == scenes
     for wrong in ("{", "{}", "[1]"):
         assert client_of(owner).post("/upload/plan/", wrong, content_type="application/json").status_code == 400

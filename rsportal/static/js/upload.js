@@ -15,7 +15,8 @@ const form = document.querySelector("[data-upload]");
 async function plan(files) {
   const alone = { groups: files.map((file, number) => ({ name: file.name, key: file.path, files: [number] })), left_out: [] };
   try {
-    const answer = await fetch(form.dataset.planUrl, {
+    const collection = new URLSearchParams({ collection: form.elements.collection.value });
+    const answer = await fetch(`${form.dataset.planUrl}?${collection}`, {
       method: "POST",
       headers: { "X-CSRFToken": csrfToken(), "Content-Type": "application/json" },
       body: JSON.stringify(files.map((file) => file.path)),

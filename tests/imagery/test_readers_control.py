@@ -79,7 +79,7 @@ SPOTS = [(20, 30), (150, 100), (280, 170), (40, 180), (260, 15), (150.5, 33.5)]
 def test_control_points_place_outline_and_pixels(tmp_path, mapping, side, to):
     with open_scene({"data": with_points(tmp_path / "a.tif", mapping, side=side, to=to)}) as reader:
         assert reader.proj_code == "EPSG:32633" and reader.note == ""
-        assert reader.gsd_m == pytest.approx(10, rel=0.1)
+        assert reader.gsd_m == pytest.approx(10, rel=0.1) and reader.transform is not None
         found = corners(reader)
         for corner in [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]:
             assert np.hypot(*(found - mapping(*corner)).T).min() < 5, "half a pixel"
@@ -100,6 +100,7 @@ def test_points_on_a_plain_grid_need_no_other_pixels(tmp_path):
     with open_scene({"data": with_points(tmp_path / "a.tif", plain)}) as reader:
         assert (reader.width, reader.height) == (WIDTH, HEIGHT)
         assert np.array_equal(reader.read().array, positions())
+        assert reader.transform is not None
         assert reader.transform.almost_equals(rasterio.Affine(8, 6, 500_000, 6, -8, 5_000_000), precision=1e-6)
 
 
@@ -110,6 +111,7 @@ def test_points_on_both_sides_of_the_antimeridian(tmp_path):
 
     path = with_points(tmp_path / "a.tif", beyond, crs="EPSG:4326")
     with open_scene({"data": path}) as reader:
+        assert reader.footprint is not None
         west, _south, east, _north = reader.footprint.bbox
         assert (west, east) == (pytest.approx(179.95, abs=1e-4), pytest.approx(-179.95, abs=1e-3))
         assert reader.footprint.geometry["type"] == "MultiPolygon"
@@ -162,6 +164,7 @@ def test_rpcs_place_outline_and_pixels(tmp_path):
 
     with open_scene({"data": path}) as reader:
         assert reader.proj_code == "EPSG:32633"
+        assert reader.gsd_m is not None and reader.transform is not None
         found = corners(reader)
         for corner in [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]:
             assert np.hypot(*(found - mapping(*corner)).T).min() < reader.gsd_m / 2

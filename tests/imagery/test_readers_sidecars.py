@@ -79,7 +79,7 @@ def test_south_up_mirrored_and_rotated_world_files(tmp_path):
     turned = Affine.translation(GRID.c, GRID.f) @ Affine.rotation(30) @ Affine.scale(10, -10)
     placed(path, grid=turned)
     with open_scene({"data": path}) as reader:
-        assert reader.transform.almost_equals(turned, precision=1e-6)
+        assert reader.transform is not None and reader.transform.almost_equals(turned, precision=1e-6)
         assert np.array_equal(reader.read().array, stored)
 
 

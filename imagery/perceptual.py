@@ -1,9 +1,9 @@
 """What a picture looks like, in 64 bits: copies that were compressed or scaled anew differ in a few of them.
 
-The signs of the 64 lowest frequencies of the picture's brightness (a discrete cosine transform of 32 x 32 means; Zauner,
-"Implementation and benchmarking of perceptual image hash functions", 2010, with the sign of each coefficient where he
-takes the median of all: measured a little better, docs/archive.md). The mean itself is left out, so brightness does not
-count, and colour does not.
+The signs of the 64 lowest frequencies of the picture's brightness: a discrete cosine transform of 32 x 32 means (Zauner,
+"Implementation and benchmarking of perceptual image hash functions", 2010, takes the median of all where this takes 0,
+which measured a little better: docs/archive.md). The mean itself is left out, so brightness does not count, and colour
+does not.
 """
 
 from __future__ import annotations
@@ -32,11 +32,6 @@ def perceptual_hash(rgb: NDArray[np.uint8]) -> int:
     lowest = (basis @ means @ basis.T)[_lowest()]
     bits = np.packbits(lowest > 0)
     return int.from_bytes(bits.tobytes(), "big", signed=True)
-
-
-def hash_distance(one: int, other: int) -> int:
-    """Return in how many of their 64 bits two hashes differ."""
-    return ((one ^ other) & (2**_BITS - 1)).bit_count()
 
 
 @cache

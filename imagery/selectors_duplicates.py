@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+import numpy as np
 from django.db.models import Q
 
 from imagery.duplicates import Duplicate, Kind, cosines, pixels_alike
 from imagery.models import Asset, Collection, Scene
-from imagery.perceptual import FLAT, hash_distance
+from imagery.perceptual import FLAT
 from imagery.perceptual_bands import MAX_DISTANCE, near_hash
 from rsportal.errors import InvalidInput
 
@@ -129,9 +130,11 @@ def _pixels_of(chunk: Sequence[Scene], user: Viewer) -> dict[UUID, dict[UUID, in
     known = [value for value in hashes.values() if value is not None]
     near = Scene.objects.visible_to(user).ready().filter(near_hash(*known)).exclude(perceptual_hash=FLAT)
     rows = list(near.order_by().values_list("pk", "perceptual_hash"))
+    others = np.array([theirs for _pk, theirs in rows], dtype=np.int64).view(np.uint64)
     found: dict[UUID, dict[UUID, int]] = defaultdict(dict)
     for pk, mine in hashes.items():
-        for other, theirs in rows:
-            if other != pk and mine is not None and (distance := hash_distance(mine, theirs)) <= MAX_DISTANCE:
-                found[pk][other] = distance
+        distances = np.bitwise_count(others ^ np.int64(mine or 0).view(np.uint64))
+        for position in np.flatnonzero(distances <= MAX_DISTANCE):
+            if (other := rows[position][0]) != pk:
+                found[pk][other] = int(distances[position])
     return found

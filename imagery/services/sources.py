@@ -61,6 +61,11 @@ def sources_find(paths: Sequence[Path], *, recursive: bool, bands: Sequence[str]
             files.append(path)
         else:
             raise InvalidInput(f"{path} does not exist.", field="path")
+    return scenes_among(files, bands=bands)
+
+
+def scenes_among(files: Sequence[Path], *, bands: Sequence[str] = ()) -> list[SceneFiles]:
+    """Return the scenes that these files make, each with the sidecars that lie beside it; ``bands`` as above."""
     return [_with_sidecars(scene) for scene in group_band_files(files, wanted=bands)]
 
 

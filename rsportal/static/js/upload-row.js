@@ -4,11 +4,11 @@ const UNDER_WAY = ["waiting", "sending", "paused", "checking", "unpacking"];
 
 /** Format bytes like "3.4 MB". */
 function size(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
+  const units = ["B", "KB", "MB", "GB"]; // of 1024, as the server writes them
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
     unit += 1;
   }
   return `${value.toFixed(unit && value < 10 ? 1 : 0)} ${units[unit]}`;

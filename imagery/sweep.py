@@ -30,7 +30,7 @@ _ONE_BY_ONE_PIXELS: Final = 4_000_000
 """Windows of scenes up to this size are read one by one: they lie in the cache of blocks."""
 _FEWEST_ROWS: Final = 256
 _STRIP_BYTES: Final = 48 * 1024**2
-_READ_BYTES: Final = 16 * 1024**2
+_READ_BYTES: Final = 8 * 1024**2
 """Samples that are read at once, in the file's own type."""
 _LEVELS_A_WALK: Final = 3
 """Of scenes too wide for one walk, so many resolutions share one: coarser windows are so large that no column fits."""

@@ -117,7 +117,7 @@ def dry_run_summary(report: dict[str, Any]) -> str:
         lines.append(line)
     lines += [
         "",
-        f"{report['scenes']:,} scenes with {report['tiles']:,} tiles at most (windows without data are left out), "
+        f"{_scenes(report['scenes'])} with {report['tiles']:,} tiles at most (windows without data are left out), "
         f"{report['refused']:,} refused.",
         f"Files: {_size(report['bytes_read'])} to read, {_size(report['bytes_copied'])} to copy.",
         f"Stored: {_stored(report)} for overviews and thumbnails.",
@@ -154,8 +154,7 @@ def _time(report: dict[str, Any]) -> str:
 
 
 def _cut_short(report: dict[str, Any]) -> str:
-    count = report["cut_short"]
-    scenes = "1 scene ends" if count == 1 else f"{count:,} scenes end"
+    scenes = f"{_scenes(report['cut_short'])} {'ends' if report['cut_short'] == 1 else 'end'}"
     more = ""
     if report["encode_seconds_all"] is not None:
         more = f", {duration(timedelta(seconds=report['encode_seconds_all']))} to encode"
@@ -164,6 +163,10 @@ def _cut_short(report: dict[str, Any]) -> str:
         f"it would be {report['tiles_all']:,} tiles{more}; raise its “most windows of a scene” to cut finer, or name "
         "the finest sampling you look for."
     )
+
+
+def _scenes(count: int) -> str:
+    return "1 scene" if count == 1 else f"{count:,} scenes"
 
 
 def _size(count: int) -> str:

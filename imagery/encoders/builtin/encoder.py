@@ -16,6 +16,7 @@ from imagery.encoders.runtime.running import Batches, image_tower_name, openvino
 from imagery.encoders.runtime.towers import TorchTower, Tower
 
 from .files import facts, lender, tensors, weights_file
+from .legend import in_caption_words
 from .pixels import normalised, pixel_block
 from .sentences import SentenceFeatures
 from .text_head import TextHead
@@ -131,9 +132,9 @@ class BuiltinEncoder(ImageTextEncoder):
 
     def _token_count(self, text: str) -> int:
         assert self._sentences is not None
-        return self._sentences.token_count(text)
+        return self._sentences.token_count(in_caption_words(text))
 
     def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         assert self._sentences is not None
         assert self._text_head is not None
-        return self._text_head(self._sentences(texts))
+        return self._text_head(self._sentences([in_caption_words(text) for text in texts]))

@@ -135,7 +135,7 @@ class TusView(GenericAPIView):
     def headers_of(self, error: RsportalError) -> dict[str, str] | None:
         return {"Retry-After": "1"} if isinstance(error, UploadBusy) else None
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Say what the server can do."""
         headers = {
             "Tus-Version": tus.VERSION,

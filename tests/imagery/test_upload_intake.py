@@ -3,6 +3,7 @@
 import io
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def send(owner, collection):
     """Upload a file in one go and return its row."""
 
-    def run(name: str, content: bytes, *, arrive: bool = True, keep_back: int = 0, **fields: object) -> Upload:
+    def run(name: str, content: bytes, *, arrive: bool = True, keep_back: int = 0, **fields: Any) -> Upload:
         upload = upload_create(user=owner, collection=collection, length=len(content), filename=name, **fields)
         sent = content[: len(content) - keep_back]
         upload = upload_append(upload=upload, stream=io.BytesIO(sent), offset=0, most=len(sent))

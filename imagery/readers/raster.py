@@ -208,10 +208,15 @@ def _to_bands(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     transparent = picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info
     grey = picture.mode in {"L", "LA", "1"}
     if transparent:
-        pixels = np.asarray(picture.convert("RGBA"))
+        pixels = np.asarray(_in_mode(picture, "RGBA"))
         return _planes(pixels[..., :1] if grey else pixels[..., :3]), pixels[..., 3] > 0
-    pixels = np.asarray(picture.convert("L"))[..., None] if grey else np.asarray(picture.convert("RGB"))
+    pixels = np.asarray(_in_mode(picture, "L"))[..., None] if grey else np.asarray(_in_mode(picture, "RGB"))
     return _planes(pixels), np.ones(pixels.shape[:2], dtype=np.bool_)
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in a mode; without the copy that Pillow makes of one that is in it already."""
+    return picture if picture.mode == mode and "transparency" not in picture.info else picture.convert(mode)
 
 
 def _planes(pixels: NDArray[Any]) -> NDArray[Any]:

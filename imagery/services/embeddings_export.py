@@ -18,7 +18,6 @@ from imagery.models import Collection, Encoder, Scene
 from imagery.scene_outlines import window_outlines
 from imagery.selectors_stac import scenes_taken_out
 from imagery.services.encoders import encoder_active
-from imagery.services.partitions import partition_name
 from imagery.stac.assets_out import MULTIHASH_SHA256
 from imagery.stac.geoparquet import GEO_KEY, MEDIA_TYPE, WINDOW, embeddings_schema, encoder_facts, geo_metadata
 from imagery.stac.item_out import item_id
@@ -38,8 +37,8 @@ _HALFVEC_HEAD_BYTES: Final = 4  # pgvector, halfvec_send: int16 dimension, int16
 _EDGES: Final = ("xmin", "ymin", "xmax", "ymax")
 _SELECT: Final = """
 SELECT tile.scene_id, tile.level, tile.x, tile.y, tile.width, tile.height, halfvec_send(found.vector), found.regions
-FROM imagery_tile tile JOIN {embedding} found ON found.tile_id = tile.id
-WHERE tile.scene_id = ANY(%s)
+FROM imagery_tile tile JOIN imagery_embedding found ON found.tile_id = tile.id
+WHERE tile.scene_id = ANY(%s) AND found.encoder_id = %s
 ORDER BY tile.scene_id, tile.level, tile.y, tile.x
 """
 
@@ -145,7 +144,7 @@ def _rows(scenes: Sequence[Scene], encoder: Encoder) -> Iterator[_Row]:
     cursor = psycopg.Cursor(connection.connection)  # Django's own cursors can only be answered in text.
     cursor.format = psycopg.pq.Format.BINARY
     with connection.make_cursor(cursor) as wrapped:  # type: ignore[arg-type]  # Its stubs know Django's own only.
-        wrapped.execute(_SELECT.format(embedding=partition_name(encoder.pk)), [list(known)])
+        wrapped.execute(_SELECT, [list(known), encoder.pk])
         found = wrapped.fetchall()
     for scene_id, of_scene in groupby(found, key=itemgetter(0)):
         scene, rows = known[scene_id], list(of_scene)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from imagery.readers.formats import EXTENSIONS
+from imagery.readers.vrt import vrt_allowed
 
 _IGNORED: Final = (".", "__MACOSX")
 _LONGEST_PATH: Final = 1000  # characters, as the catalogue keeps them
@@ -93,7 +94,7 @@ def _take(entry: os.DirEntry[str], root: Path, found: FoundDirectory) -> None:
                 found.links_out.append(relative)
         elif entry.is_dir(follow_symlinks=False):
             found.directories.append(relative)
-        elif entry.is_file(follow_symlinks=False) and os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+        elif entry.is_file(follow_symlinks=False) and _is_imagery(entry):
             if (problem := _cannot_be_kept(root, relative)) is not None:
                 found.unreadable.append((relative.encode(errors="replace").decode(), problem))
                 return
@@ -104,6 +105,11 @@ def _take(entry: os.DirEntry[str], root: Path, found: FoundDirectory) -> None:
         return  # Gone between the listing and the question: as if it had gone before.
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other.
         found.unreadable.append((relative, getattr(error, "strerror", None) or str(error)))
+
+
+def _is_imagery(entry: os.DirEntry[str]) -> bool:
+    suffix = os.path.splitext(entry.name)[1].lower()
+    return suffix in EXTENSIONS or (suffix == ".vrt" and vrt_allowed(Path(entry.path)))
 
 
 def _cannot_be_kept(root: Path, relative: str) -> str | None:

@@ -1,9 +1,9 @@
 """What a picture looks like, in 64 bits: copies that were compressed or scaled anew differ in a few of them.
 
-The signs of the 64 lowest frequencies of the picture's brightness: a discrete cosine transform of 32 x 32 means (Zauner,
-"Implementation and benchmarking of perceptual image hash functions", 2010, takes the median of all where this takes 0,
-which measured a little better: docs/archive.md). The mean itself is left out, so brightness does not count, and colour
-does not.
+The signs of the 64 lowest frequencies of its brightness: a discrete cosine transform of 32 x 32 means. Zauner
+("Implementation and benchmarking of perceptual image hash functions", 2010) compares with the median of all where this
+compares with 0, which measured a little better (docs/archive.md). The mean itself is left out, so brightness does not
+count, and colour does not.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def group_band_files(paths: Iterable[Path], *, wanted: Sequence[str] = ()) -> li
         files = product.files(wanted)
         if files is not None:
             first = next(iter(files.values()))
-            scene = SceneFiles(files=files, name=product.stem.rstrip("_-. ") or _folder(first).name)
+            scene = SceneFiles(files=files, name=product.stem.rstrip("_-. ") or product_folder(first).name)
             scenes |= dict.fromkeys(files.values(), scene)
     found: dict[Path, SceneFiles] = {}
     for path in ordered:
@@ -108,10 +108,10 @@ def group_band_files(paths: Iterable[Path], *, wanted: Sequence[str] = ()) -> li
 
 def _key(path: Path, stem: str) -> tuple[Path, str, str]:
     """Return what files of one product have in common: folder, name without band, extension."""
-    return (_folder(path), _LEVEL_2.sub("", stem), path.suffix.lower())
+    return (product_folder(path), _LEVEL_2.sub("", stem), path.suffix.lower())
 
 
-def _folder(path: Path) -> Path:
+def product_folder(path: Path) -> Path:
     """Return the folder of a file, or the one above of a level-2A product's R10m, R20m and R60m."""
     return path.parent.parent if _RESOLUTION_FOLDER.match(path.parent.name) else path.parent
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from imagery.archive_roots import archive_path_check
 from imagery.leases import stale_before
 from imagery.models import ArchiveFile, ArchiveFolder, Collection
-from imagery.readers.grouping import group_band_files
+from imagery.readers.grouping import group_band_files, product_folder
 from imagery.rendering_recipe import bands_shown
 from imagery.services.queue import archive_scan_enqueue
 from rsportal.accounts.models import User
@@ -113,10 +113,11 @@ def archive_scans_due() -> list[int]:
 
 def _same_scene(file: ArchiveFile) -> Any:
     """Return the rows of the files beside this one that make one scene with it, by their names."""
-    parent = file.path.rpartition("/")[0]
+    unit = product_folder(Path(file.path))
     beside = ArchiveFile.objects.filter(folder=file.folder_id)
-    beside = beside.filter(path__startswith=f"{parent}/") if parent else beside.exclude(path__contains="/")
-    names = [row for row in beside.values_list("path", flat=True) if row.rpartition("/")[0] == parent]
+    if unit != Path():
+        beside = beside.filter(path__startswith=f"{unit}/")
+    names = [row for row in beside.values_list("path", flat=True).iterator() if product_folder(Path(row)) == unit]
     wanted = Path(file.path)
     wanted_bands = bands_shown(file.folder.collection)
     groups = group_band_files((Path(name) for name in sorted(names)), wanted=wanted_bands)

@@ -28,7 +28,7 @@ from imagery.models import ArchiveFile, ArchiveFolder
 from imagery.querysets import ArchiveFolderQuerySet
 from imagery.services.archive_missing import missing_mark
 from imagery.services.archive_report import ScanReport
-from imagery.services.archive_take import Taking, rows_of
+from imagery.services.archive_take import Taking, rows_of, unit_of
 from rsportal.errors import Conflict, InvalidInput
 
 SLICE_SECONDS: Final = 120.0
@@ -159,7 +159,7 @@ class _Scan:
 
     def _list(self) -> list[str]:
         """Note what is as it was; return the directories that hold something else."""
-        again = []
+        again: dict[str, None] = {}
         for found in directories_walk(self.root, recursive=self.folder.recursive):
             self.report.directories += 1
             self.report.files += len(found.files)
@@ -172,9 +172,9 @@ class _Scan:
             for name in found.links_out:
                 self.report.note("links", name)
             if self._note_seen(found):
-                again.append(found.relative)
+                again[unit_of(found.relative)] = None
             self._tell()
-        return again
+        return list(again)
 
     def _note_seen(self, found: FoundDirectory) -> bool:
         rows = rows_of(self.folder, [file.relative for file in found.files])

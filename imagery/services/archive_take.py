@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 from imagery.archive_walk import FoundFile, directory_list, is_settled
 from imagery.models import ArchiveFile, ArchiveFolder, Asset, IngestJob, Scene
 from imagery.querysets import SceneChildQuerySet
-from imagery.readers.grouping import SceneFiles, group_band_files
+from imagery.readers.grouping import SceneFiles, product_folder
 from imagery.rendering_recipe import bands_shown
 from imagery.services.accept import Source, sources_ingest
 from imagery.services.archive_report import ScanReport
-from imagery.services.sources import source_of
+from imagery.services.sources import scenes_among, source_of
 from imagery.storage import file_sha256
 
 _TOGETHER: Final = 32
@@ -39,6 +39,12 @@ def rows_of(folder: ArchiveFolder, paths: Sequence[str]) -> dict[str, ArchiveFil
         found = ArchiveFile.objects.filter(folder=folder, path__in=paths[start : start + _QUERY])
         rows |= {row.path: row for row in found}
     return rows
+
+
+def unit_of(directory: str) -> str:
+    """Return the directory whose files may make one scene with those of this one: itself, or that above R10m."""
+    unit = str(product_folder(Path(directory) / "file"))
+    return "" if unit == "." else unit
 
 
 @dataclass
@@ -65,15 +71,21 @@ class Taking:
         self._root = Path(self.folder.path)
 
     def directory(self, relative: str) -> None:
-        """Look at one directory again and act on what is new or other in it."""
-        found = {str(self._root / file.relative): file for file in directory_list(self._root, relative).files}
+        """Look at one directory again (with those of its resolutions: R10m, R20m) and act on what is new or other."""
+        listed = directory_list(self._root, relative)
+        files = list(listed.files)
+        if self.folder.recursive:
+            for below in listed.directories:
+                if unit_of(below) == relative:
+                    files += directory_list(self._root, below).files
+        found = {str(self._root / file.relative): file for file in files}
         rows = rows_of(self.folder, [file.relative for file in found.values()])
         for file in found.values():
             if (row := rows.get(file.relative)) is not None and not self._still_known(file, row):
                 del rows[file.relative]
             self.alive()
-        wanted = bands_shown(self.folder.collection)
-        for group in group_band_files((Path(path) for path in found), wanted=wanted):
+        bands = bands_shown(self.folder.collection)
+        for group in scenes_among([Path(path) for path in found], bands=bands):
             members = {key: found[str(path)] for key, path in group.files.items() if str(path) in found}
             if any(file.relative not in rows for file in members.values()):
                 self._group(group, members, rows)

@@ -1,18 +1,28 @@
 """Scans of archive folders: what is new, changed, moved, missing, refused; and that nothing is lost or done twice."""
 
+import json
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from imagery.models import ArchiveFile, ArchiveFolder, Asset, IngestJob, Scene
-from imagery.services.archive_folders import archive_files_take_again, archive_folder_register
+from imagery.services.archive_folders import (
+    archive_files_take_again,
+    archive_folder_register,
+    archive_scans_due,
+)
 from imagery.services.archive_scan import archive_folder_scan
 from imagery.storage import AssetChanged, asset_path
-from rsportal.errors import Conflict
+from rsportal.errors import Conflict, InvalidInput
 from tests import images
+from tests.processes import PROJECT, child_environment, wait_for
 
 pytestmark = pytest.mark.django_db
 State = ArchiveFile.State
@@ -296,3 +306,105 @@ def test_a_scan_whose_time_is_over_goes_on(folder, place):
     assert folder.scanned_at is None and folder.scanning_since is None
     _, report = scan(folder, seconds=60)
     assert report.state == "finished" and Scene.objects.count() == 3
+
+
+def test_a_world_file_comes_along(folder, place):
+    images.draw(place / "a.png", seed=1)
+    (place / "a.pgw").write_text("10\n0\n0\n-10\n435735\n4179455\n")
+    assert scan(folder)[0] == {"new": 1}
+    assert set(Asset.objects.values_list("key", flat=True)) >= {"data", "worldfile"}
+    assert scan(folder)[0] == {}
+
+
+def test_the_command_registers_scans_and_reports(place, collection, capsys):
+    images.draw(place / "a.png", seed=1)
+    (place / "broken.tif").write_text("no picture")
+    call_command("archive", "add", str(place), "--collection", collection.slug, "--every-hours", "0")
+    call_command("archive", "scan", "--json")
+    told = capsys.readouterr().out.splitlines()
+    assert json.loads(told[-1])["counts"]["new"] == 1
+    call_command("archive", "report", str(place))
+    assert "refused" in (said := capsys.readouterr().out) and str(place / "broken.tif") in said
+    call_command("archive", "list")
+    assert f"{place}  {collection.slug}" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="registered with this collection already"):
+        call_command("archive", "add", str(place / ".." / "archive"), "--collection", collection.slug)
+    with pytest.raises(CommandError, match="outside"):
+        call_command("archive", "add", "/etc", "--collection", collection.slug)
+    place.rename(place.with_name("gone"))
+    with pytest.raises(CommandError, match="1 of 1 folders"):
+        call_command("archive", "scan")
+    assert "mounted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["relative", "", "/nowhere\x00", "/proc/self", "{tmp}/var/media", "{tmp}/nothing"])
+def test_what_is_no_archive_folder_is_refused(place, collection, tmp_path, path):
+    with pytest.raises(InvalidInput) as refusal:
+        archive_folder_register(path=path.format(tmp=tmp_path), collection=collection, user=None)
+    assert refusal.value.field == "path" and not ArchiveFolder.objects.exists()
+
+
+def test_a_link_that_leads_out_of_the_roots_is_refused(place, collection, tmp_path):
+    (tmp_path / "way-out").symlink_to("/usr")
+    with pytest.raises(InvalidInput, match="outside"):
+        archive_folder_register(path=str(tmp_path / "way-out"), collection=collection, user=None)
+
+
+def test_scans_that_are_due_are_queued(folder, place):
+    assert archive_scans_due() == [folder.pk]
+    scan(folder)
+    assert archive_scans_due() == []
+    ArchiveFolder.objects.update(scanned_at=timezone.now() - timedelta(hours=25))
+    assert archive_scans_due() == [folder.pk]
+    ArchiveFolder.objects.update(every_hours=0)
+    assert archive_scans_due() == []
+    ArchiveFolder.objects.update(scanning_since=timezone.now(), heartbeat_at=timezone.now() - timedelta(hours=1))
+    assert archive_scans_due() == [folder.pk], "a scan whose process died"
+    ArchiveFolder.objects.update(active=False)
+    assert archive_scans_due() == []
+
+
+def test_resolutions_of_a_product_are_one_scene(folder, place):
+    for metres, bands in (("10", ("B02", "B03", "B04")), ("20", ("B05", "B04"))):
+        for band in bands:
+            path = place / "S2A.SAFE" / f"R{metres}m" / f"T32_{band}_{metres}m.tif"
+            images.geotiff(path, images.deep_ramp(bands=1, top=2000 + int(band[1:]) + int(metres)))
+    assert scan(folder)[0] == {"new": 1}
+    assert Scene.objects.get().assets.filter(role="data").count() == ArchiveFile.objects.count() == 5
+    file = ArchiveFile.objects.get(path="S2A.SAFE/R20m/T32_B05_20m.tif")
+    assert archive_files_take_again(files=[file], user=folder.collection.owner) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_scan_killed_in_the_middle_goes_on(folder, place, tmp_path):
+    """A real process is killed with SIGKILL while it takes files in; another scan finishes, everything once."""
+    for number in range(36):
+        images.draw(place / f"{number}.png", seed=number)
+    late = {"folder": folder, "size": 1, "modified_ns": 1, "seen_at": timezone.now()}
+    with transaction.atomic():
+        ArchiveFile.objects.create(path="9.png", **late)  # Not visible to the process, which will wait for this row.
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "archive", "scan"],
+            cwd=PROJECT,
+            env=child_environment(
+                tmp_path / "child",
+                {"RSPORTAL_ARCHIVE_ROOTS": str(tmp_path), "RSPORTAL_ARCHIVE_SETTLE_SECONDS": "0"},
+            ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            taken = ArchiveFile.objects.exclude(path="9.png")
+            wait_for(lambda: taken.exists() or process.poll() is not None, seconds=60, what="the first files")
+        finally:
+            process.kill()
+            process.wait()
+        transaction.set_rollback(True)
+    assert ArchiveFile.objects.count() == 32 and ArchiveFolder.objects.get().scanning_since is not None
+    with pytest.raises(Conflict):
+        scan(folder)
+    ArchiveFolder.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))  # It has been silent for long.
+    _, report = scan(folder)
+    assert report.state == "finished"
+    assert Scene.objects.count() == 36 == ArchiveFile.objects.filter(state=State.PRESENT).count()
+    assert Asset.objects.filter(role="data").count() == 36 and not ArchiveFile.objects.filter(scene=None).exists()

@@ -28,6 +28,26 @@ from rsportal.errors import InvalidInput
 
 _DEFAULT_SIDE: Final = 1024
 _NO_PICTURE: Final = (NoTile, AssetMissing, FileUnavailable)
+_NUMBER: Final = {"type": ["number", "null"]}
+_NUMBERS: Final = ("min", "max", "mean", "std", "median", "percentile_2", "percentile_98")
+_STATISTICS_SCHEMA: Final = {
+    "type": "object",
+    "description": "By the name of the band; numbers are null for a band without data.",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer", "description": "Samples with data in the reading."},
+            "valid_percent": {"type": "number"},
+            **dict.fromkeys(_NUMBERS, _NUMBER),
+            "histogram": {
+                "type": "array",
+                "items": {"type": "array", "items": {"type": "number"}},
+                "description": "Counts, and the edges between them.",
+            },
+        },
+        "required": ["count", "valid_percent", *_NUMBERS, "histogram"],
+    },
+}
 
 
 class SceneInfoSerializer(serializers.Serializer[Any]):
@@ -45,23 +65,6 @@ class SceneInfoSerializer(serializers.Serializer[Any]):
     minzoom = serializers.IntegerField(allow_null=True)
     maxzoom = serializers.IntegerField(allow_null=True)
     levels = serializers.IntegerField(help_text="The last level of its pixel pyramid.")
-
-
-class BandStatisticsSerializer(serializers.Serializer[Any]):
-    """One band's samples, measured on a reading of at most 1,024 pixels; null without data."""
-
-    count = serializers.IntegerField()
-    valid_percent = serializers.FloatField()
-    min = serializers.FloatField(allow_null=True)
-    max = serializers.FloatField(allow_null=True)
-    mean = serializers.FloatField(allow_null=True)
-    std = serializers.FloatField(allow_null=True)
-    median = serializers.FloatField(allow_null=True)
-    percentile_2 = serializers.FloatField(allow_null=True)
-    percentile_98 = serializers.FloatField(allow_null=True)
-    histogram = serializers.ListField(
-        child=serializers.ListField(child=serializers.FloatField()), help_text="Counts, and the edges between them."
-    )
 
 
 class _OpenedView(APIView):
@@ -109,7 +112,7 @@ class SceneStatisticsView(_OpenedView):
         operation_id="scenes_statistics",
         summary="Statistics of every band",
         description="By the band's name, measured on a reading of at most 1,024 pixels.",
-        responses={200: serializers.DictField(child=BandStatisticsSerializer())},
+        responses={200: _STATISTICS_SCHEMA},
     )
     def get(self, request: Request, pk: UUID) -> Response:
         with self.tiles(request, pk).opened() as renderer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from imagery.models import Upload
 
@@ -17,6 +17,11 @@ def uploads_list(user: Viewer, *, unfinished: bool = False) -> QuerySet[Upload]:
     """Return a person's own uploads, newest first; only those that still wait for something if ``unfinished``."""
     rows = Upload.objects.filter(user=user.pk).select_related("collection", "job").order_by("-created_at", "-id")
     return rows.filter(finished_at=None) if unfinished else rows
+
+
+def uploads_arrived(user: Viewer, *, batch: UUID | None) -> QuerySet[Upload]:
+    """Return a person's own uploads of a batch whose bytes are all there and which are not taken in yet."""
+    return uploads_list(user, unfinished=True).filter(batch=batch, offset__gte=F("length")).order_by("created_at")
 
 
 def upload_get(user: Viewer, upload_id: UUID) -> Upload:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from imagery.models import IngestJob
 from imagery.selectors import UNFINISHED, collections_editable, job_get, jobs_count_by_state, jobs_list
+from imagery.selectors_uploads import uploads_arrived
 from imagery.services import ingest
 from rsportal.web import is_htmx, next_url, request_user
 
@@ -57,8 +58,11 @@ def _jobs_context(request: HttpRequest) -> dict[str, Any]:
     unfinished = sum(counts.get(value, 0) for value in UNFINISHED)
     page = Paginator(jobs_list(request.user, batch=batch, state=state), _PAGE_SIZE).get_page(request.GET.get("page"))
     editable: set[int] = set(collections_editable(request.user).values_list("pk", flat=True))
+    arrived = list(uploads_arrived(request.user, batch=batch)) if batch else []
     return {
         "page": page,
+        "arrived": arrived,
+        "live": bool(unfinished or arrived),
         "editable": editable,
         "batch": batch,
         "here": request.get_full_path(),

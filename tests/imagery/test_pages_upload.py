@@ -14,9 +14,12 @@ from django.urls import reverse
 
 from imagery.models import Asset, IngestJob, Upload
 from imagery.models.collection import Visibility
+from imagery.services import upload_intake
 from imagery.services.uploads import upload_append, upload_create
+from imagery.tasks import take_in_uploads
 from imagery.upload_handlers import LimitedFileUploadHandler
 from tests.factories import make_collection, make_user, picture
+from tests.imagery.zips import zip_of
 from tests.images import geotiff, gradient
 from tests.pages import client_of, page
 
@@ -153,6 +156,22 @@ def test_the_quota_refuses_what_is_beyond_it_by_name(owner, collection, settings
     jobs = {job.source_name: job for job in IngestJob.objects.all()}
     assert jobs["one.png"].state == "queued"
     assert jobs["harbour.png"].state == "failed" and "more than you may upload" in jobs["harbour.png"].reason
+
+
+def test_a_large_archive_of_a_form_is_followed_while_a_worker_unpacks_it(owner, collection, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload_intake, "ZIP_AT_ONCE_BYTES", 10)
+    content = zip_of(tmp_path / "trip.zip", {"a.png": picture(1), "b.png": picture(2)}).read_bytes()
+    client = client_of(owner)
+    sent = {"collection": "bay", "batch": uuid4(), "images": [SimpleUploadedFile("trip.zip", content)]}
+    address = client.post(UPLOAD, sent)["Location"]
+    html = page(client, address)
+    assert "trip.zip" in html and "a worker takes it in soon" in html and "hx-get" in html
+    assert "trip.zip" not in page(client_of(make_user()), address)
+    Upload.objects.update(done=1, total=2)
+    assert "1 of 2" in page(client, address)
+    take_in_uploads()
+    html = page(client, address)
+    assert "a.png" in html and "b.png" in html and "takes it in" not in html
 
 
 def test_unfinished_uploads_are_listed_and_can_be_removed(owner, collection, media_folder):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from imagery.readers.location import Location
 
-_CACHE_MB: Final = 128
-_STRIPE_BYTES: Final = 48 * 1024 * 1024
+_CACHE_MB: Final = 96
+_STRIPE_BYTES: Final = 32 * 1024 * 1024
 """So much of the source is read at once where it is shrunk; with its mask it fits into GDAL's cache of blocks."""
 _LONGEST_READ_SECONDS: Final = 900.0
 """A file can be packed so that a picture of it takes days to unpack; the largest honest ones take minutes."""
@@ -68,8 +68,8 @@ def translated(name: str) -> Iterator[None]:
 
 @contextmanager
 def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
-    """Open a file read-only with one GDAL driver. Raises rasterio's errors (see :func:`translated`)."""
-    dataset = dataset_open(path, driver)
+    """Open a file, and nothing beside it, read-only with one GDAL driver. Raises rasterio's errors."""
+    dataset = dataset_open(path, driver, alone=True)
     try:
         yield dataset
     finally:
@@ -77,8 +77,8 @@ def open_dataset(path: Path, driver: str) -> Iterator[DatasetReader]:
 
 
 @contextmanager
-def opened(location: Location, driver: str, *, name: str) -> Iterator[DatasetReader]:
-    """Open a file, here or at an address, read-only with one GDAL driver.
+def opened(location: Location, driver: str, *, name: str, alone: bool = False) -> Iterator[DatasetReader]:
+    """Open a file, here or at an address, read-only with one GDAL driver; ``alone``: GDAL sees nothing beside it.
 
     Raises rasterio's errors, those of ``imagery.stac``, and UnreadableImage for a VRT that is not allowed.
     """
@@ -86,16 +86,20 @@ def opened(location: Location, driver: str, *, name: str) -> Iterator[DatasetRea
         with remote_opened(location, driver) as dataset:
             yield dataset
     else:
-        with dataset_open(vrt_text(location, name=name) if driver == "VRT" else location, driver) as dataset:
+        source = vrt_text(location, name=name) if driver == "VRT" else location
+        with dataset_open(source, driver, alone=alone) as dataset:
             yield dataset
 
 
-def dataset_open(source: Any, driver: str) -> DatasetReader:
-    """Return a path, the text of a VRT or a seekable file as a dataset, opened with one GDAL driver."""
+def dataset_open(source: Any, driver: str, *, alone: bool = False) -> DatasetReader:
+    """Return a path or the text of a VRT as a dataset, opened with one GDAL driver.
+
+    ``alone``: GDAL looks for no files beside it (masks, overviews, .aux.xml).
+    """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rasterio.Env(**({"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} if alone else {})):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(source, driver=driver, sharing=False)
 

@@ -18,10 +18,10 @@ from imagery.readers.base import ImageData, Reader, Size, Window
 from imagery.readers.control import Control, control_of
 from imagery.readers.errors import UnreadableImage
 from imagery.readers.formats import Format
-from imagery.readers.gdal import open_dataset, opened, read_window, translated
+from imagery.readers.gdal import dataset_open, open_dataset, opened, read_window, translated
 from imagery.readers.georeference import Placement, placement_beside
 from imagery.readers.location import Location
-from imagery.readers.sidecars import sidecars_of
+from imagery.readers.sidecars import MASK, OVERVIEWS, sidecars_of
 from imagery.readers.warped import ControlUnusable, WarpedGrid
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ class GeoRasterReader(Reader):
         self._stack = ExitStack()
         self._warped: WarpedGrid | None = None
         try:
+            beside = sidecars_of(path) if isinstance(path, Path) and format is not Format.VRT else {}
+            self._refuse_strangers_beside(beside)
             with translated(self.name):
-                self._dataset = self._stack.enter_context(opened(path, DRIVERS[format], name=self.name))
+                alone = not beside and format is not Format.VRT
+                self._dataset = self._stack.enter_context(opened(path, DRIVERS[format], name=self.name, alone=alone))
                 self._read_header()
             if sidecars is None:
                 sidecars = sidecars_of(path) if isinstance(path, Path) else {}
@@ -69,7 +72,24 @@ class GeoRasterReader(Reader):
             self._stack.close()
             raise
 
+    def _refuse_strangers_beside(self, beside: Mapping[str, Path]) -> None:
+        """Refuse a mask or overviews that GDAL would open by a driver that reads other files."""
+        for key in (MASK, OVERVIEWS):
+            if key not in beside:
+                continue
+            with translated(beside[key].name), dataset_open(beside[key], DRIVERS[Format.TIFF], alone=True) as dataset:
+                self._refuse_other_files(dataset, beside[key].name)
+
+    def _refuse_other_files(self, dataset: DatasetReader, name: str) -> None:
+        """Refuse a file that names another one for its overviews: GDAL would open any, an address included."""
+        if dataset.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
+            raise UnreadableImage(
+                _("%(file)s names another file for its overviews; write them into the file, or remove that name.")
+                % {"file": name}
+            )
+
     def _read_header(self) -> None:
+        self._refuse_other_files(self._dataset, self.name)
         self.width, self.height = self._dataset.width, self._dataset.height
         self.dtype = self._dataset.dtypes[0]
         self._refuse_what_cannot_be_shown()

@@ -161,6 +161,43 @@ def test_a_damaged_file_of_rpcs_is_named_without_its_folder(tmp_path):
     assert str(tmp_path) not in str(refused.value)
 
 
+def secret_overviews(folder):
+    with rasterio.open(images.geotiff(folder / "a.tif", np.full((1, 64, 64), 7, np.uint8)), "r+") as target:
+        target.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(folder / "secret.tif"))
+
+
+def secret_overviews_beside(folder):
+    images.geotiff(folder / "a.tif", np.full((1, 64, 64), 7, np.uint8))
+    named = f'<MDI key="OVERVIEW_FILE">{folder}/secret.tif</MDI>'
+    (folder / "a.tif.aux.xml").write_text(f'<PAMDataset><Metadata domain="OVERVIEWS">{named}</Metadata></PAMDataset>')
+
+
+def secret_mask(folder):
+    images.geotiff(folder / "a.tif", np.full((1, 64, 64), 7, np.uint8))
+    source = f"<SimpleSource><SourceFilename>{folder}/secret.tif</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
+    flags = '<Metadata><MDI key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata>'
+    (folder / "a.tif.msk").write_text(f'<VRTDataset rasterXSize="64" rasterYSize="64">{flags}{band}</VRTDataset>')
+
+
+def secret_overviews_of_overviews(folder):
+    images.geotiff(folder / "a.tif", np.full((1, 64, 64), 7, np.uint8))
+    secret_overviews(folder / "other")
+    (folder / "other" / "a.tif").rename(folder / "a.tif.ovr")
+
+
+@pytest.mark.parametrize(
+    "make", [secret_overviews, secret_overviews_beside, secret_mask, secret_overviews_of_overviews]
+)
+def test_no_file_opens_another_that_it_names(tmp_path, make):
+    """GDAL follows such names anywhere, to addresses too: an upload would show what lies on the server."""
+    images.geotiff(tmp_path / "secret.tif", np.full((1, 32, 32), 222, np.uint8))
+    make(tmp_path)
+    with pytest.raises(UnreadableImage, match=r"a\.tif") as refused:
+        open_scene({"data": tmp_path / "a.tif"})
+    assert "secret" not in str(refused.value)
+
+
 def test_rpcs_that_are_no_numbers_are_a_note(tmp_path):
     path = images.geotiff(tmp_path / "a.tif", crs=None, transform=None)
     offsets = ("LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF")

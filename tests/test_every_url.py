@@ -24,7 +24,8 @@ from search.models import (
     RankingRun,
     RelevanceJudgement,
 )
-from tests.every_url_cases import CASES, OWN_CONCEPT, Ask, Make, admin_case
+from tests.every_url_asks import Ask, Make
+from tests.every_url_cases import CASES, OWN_CONCEPT, admin_case
 from tests.factories import picture
 from tests.world import GHOST, SHARED_TEXT, Holding, World, make_world
 

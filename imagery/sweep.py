@@ -278,7 +278,7 @@ def _halved(
     return half, counted > 0
 
 
-def _chunks(width: int, wide: int = 4096) -> Iterable[slice]:
+def _chunks(width: int, wide: int = 1024) -> Iterable[slice]:
     return (slice(x, min(width, x + wide)) for x in range(0, width, wide))
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -47,6 +48,7 @@ CLAIM_JOBS: Final = 4 * BATCH_IMAGES
 """So many at once, that reading ahead goes on over the end of a batch."""
 _THREADS: Final = 2
 _AHEAD: Final = 2 * BATCH_IMAGES
+_TILES_AT_ONCE: Final = 2000
 _WINDOW_FIELDS: Final = ("level", "x", "y", "width", "height")
 _log = logging.getLogger(__name__)
 
@@ -279,12 +281,13 @@ class _Run:
         if not opened:
             return
         scenes = {event.work.scene_id: event for event in opened}
-        rows = [
+        rows = (
             Tile(scene_id=scene_id, **{name: getattr(window, name) for name in _WINDOW_FIELDS})
             for scene_id, event in scenes.items()
             for window in event.windows
-        ]
-        Tile.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
+        )
+        while some := list(islice(rows, _TILES_AT_ONCE)):  # A large scene has tens of thousands.
+            Tile.objects.bulk_create(some, ignore_conflicts=True)
         planned = {scene_id: set(event.windows) for scene_id, event in scenes.items()}
         for pk, scene_id, *values in Tile.objects.filter(scene__in=scenes).values_list("pk", "scene", *_WINDOW_FIELDS):
             window = TileWindow(**dict(zip(_WINDOW_FIELDS, values, strict=True)))

@@ -130,10 +130,14 @@ def scene_events(work: Work, *, image_size: int, image_input: MakeInput | None =
                 windows = work.windows
                 _inside_require(windows, reader)
             missing = [window for window in windows if window not in work.embedded]
+            if not any(window.level == 0 for window in missing):
+                whole.cache_clear()  # Some 20 MB that nothing looks at any more.
             for window, image in windows_drawn(renderer, missing, image_size=image_size, whole=lambda: whole().array):
                 if work.dropped:
                     return
                 yield Pixels(work, window, image, input=image_input(image) if image_input else None)
+                if window.level == 0:
+                    whole.cache_clear()
     except Exception as error:  # noqa: BLE001 - the consumer tells expected errors from crashes
         yield Broken(work=work, error=error)
 

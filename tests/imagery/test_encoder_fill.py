@@ -1,7 +1,6 @@
 """Filling an encoder beside the active one: what is queued, what goes first, pausing, failing, ending."""
 
 import threading
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from django_q.models import OrmQ
 
 from imagery import fill_progress
 from imagery.encoders.base import ImageTextEncoder
-from imagery.leases import MAX_ATTEMPTS
 from imagery.models import Embedding, Encoder, EncoderFill, FillItem, IngestJob, Scene, Tile
-from imagery.services import fill_run
 from imagery.services.encoders import encoder_activate, encoder_register
 from imagery.services.fill import (
     encoder_fill,
@@ -29,9 +26,7 @@ from imagery.services.fill import (
 from imagery.services.fill_run import fills_drain, fills_wake
 from imagery.services.ingest import ingest_jobs_drain
 from imagery.services.scenes import scene_delete
-from imagery.storage import asset_path
 from imagery.tasks import requeue_stale
-from imagery.tiling import tile_windows
 from rsportal.errors import Conflict
 from tests import factories, images
 from tests.checkpoints import clip_checkpoint
@@ -91,7 +86,6 @@ def _files():
 def test_a_fill_reads_pixels_as_the_ingest_does(encoder, collection, owner, clip_folder, tmp_path):
     """The same encoder's vectors of a large scene are the same from the ingest and from a fill."""
     from imagery.services.ingest import Source, SourceFile, sources_ingest
-    from tests import images
 
     path = images.draw(tmp_path / "in" / "large.png", width=900, height=700)
     list(sources_ingest(sources=[Source(files=[SourceFile(path, path.name)])], collection=collection, user=owner))
@@ -307,33 +301,6 @@ def test_a_dead_worker_s_items_are_taken_up_and_out_of_attempts_they_fail(active
     fills_drain()
     assert state_of(clip) == (State.DONE, 1, 1, 2)
     assert "stopped 3 times" in FillItem.objects.get().reason
-
-
-def test_a_large_scene_s_fill_outlives_restarts_between_which_it_gets_on(active, clip, collection, monkeypatch):
-    (scene,) = scenes_made(collection, 1, width=1500, height=1100)
-    images.draw(asset_path(scene.assets.get(role="data")), width=1500, height=1100)
-    Tile.objects.filter(scene=scene).delete()
-    Tile.objects.bulk_create(
-        Tile(scene=scene, level=w.level, x=w.x, y=w.y, width=w.width, height=w.height) for w in tile_windows(1500, 1100)
-    )
-    fill_plan(encoder_fill(encoder=clip).pk)
-    store, calls = fill_run.embeddings_store, []
-
-    def dies_in_every_second_batch(**arguments):
-        calls.append(len(arguments["tile_ids"]))
-        if len(calls) % 2 == 0:
-            raise RuntimeError("the power went")
-        store(**arguments)
-
-    monkeypatch.setattr(fill_run, "embeddings_store", dies_in_every_second_batch)
-    attempts = 0
-    while state_of(clip)[0] == State.RUNNING:
-        attempts += 1
-        assert attempts < 20
-        with suppress(RuntimeError):
-            fills_drain()
-    assert state_of(clip) == (State.DONE, 1, 0, 1) and attempts > MAX_ATTEMPTS
-    assert Embedding.objects.filter(encoder=clip).count() == Tile.objects.filter(scene=scene).count() == 61
 
 
 def test_a_live_worker_s_items_are_left_alone(active, clip, collection):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from imagery.readers.errors import UnreadableImage, unavailable
 from imagery.readers.formats import HEAD_BYTES, Format, sniff
+from imagery.readers.sidecars import MASK, OVERVIEWS, sidecars_of
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _MAX_DEPTH: Final = 4
@@ -128,12 +129,26 @@ class _Checked:
             raise self._refusal(
                 _("it names %(source)s, which is no raster the portal reads") % {"source": source.name[:100]}
             )
+        self._refuse_what_a_source_names(resolved, found)
         if found is Format.VRT:
             element.text = self.text(resolved, depth=depth + 1)
         else:
             element.text = str(resolved)
         element.attrib.clear()
         element.set("relativeToVRT", "0")
+
+    def _refuse_what_a_source_names(self, source: Path, format: Format) -> None:
+        """Refuse a source that names further files for its overviews, or has a mask beside it that does."""
+        from imagery.readers.gdal import dataset_open, translated
+
+        beside = sidecars_of(source)
+        files = [beside[key] for key in (MASK, OVERVIEWS) if key in beside]
+        files += [source] if format in {Format.TIFF, Format.JPEG2000} else []
+        for path in files:
+            driver = "JP2OpenJPEG" if path == source and format is Format.JPEG2000 else "GTiff"
+            with translated(path.name), dataset_open(path, driver, alone=path != source) as dataset:
+                if dataset.tags(ns="OVERVIEWS").get("OVERVIEW_FILE"):
+                    raise self._refusal(_("%(file)s names another file for its overviews") % {"file": path.name})
 
     def _refusal(self, reason: str) -> UnreadableImage:
         return UnreadableImage(

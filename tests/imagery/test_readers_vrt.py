@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import rasterio
 
 from imagery.readers import UnreadableImage, open_scene
 from imagery.services.ingest import SourceFile, source_ingest
@@ -165,6 +166,17 @@ def entities(root):
     return path
 
 
+def source_with_other_overviews(root):
+    with rasterio.open(root / "a.tif", "r+") as target:
+        target.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(root.parent / "secret.tif"))
+    return vrt(root / "m.vrt", [source("a.tif")])
+
+
+def source_with_a_mask_of_its_own(root):
+    vrt(root / "a.tif.msk", [source(root.parent / "secret.tif", relative=0)])
+    return vrt(root / "m.vrt", [source("a.tif")])
+
+
 def damaged(root):
     path = vrt(root / "m.vrt", [source("a.tif")])
     path.write_text(path.read_text()[:-20])
@@ -197,6 +209,8 @@ def damaged(root):
         (open_options, "OpenOptions"),
         (geolocation, "GEOLOCATION"),
         (entities, "an XML file"),
+        (source_with_other_overviews, "a.tif names another file"),
+        (source_with_a_mask_of_its_own, "a.tif.msk"),
         (damaged, "damaged"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imagery.models import Collection, Encoder
+from imagery.models import ArchiveFolder, Collection, Encoder
+from imagery.services.archive_folders import archive_folder_register
 from imagery.services.encoders import encoder_activate, encoder_register
 from rsportal.accounts.models import User
 from tests.checkpoints import siglip_checkpoint
@@ -35,3 +36,20 @@ def owner(db) -> User:
 def collection(owner: User) -> Collection:
     """A private collection of ``owner``."""
     return make_collection("archive", owner=owner)
+
+
+@pytest.fixture
+def place(tmp_path: Path, settings) -> Path:
+    """A folder of the operator's archive."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    settings.ARCHIVE_ROOTS = [str(tmp_path)]
+    settings.VAR_DIR = tmp_path / "var"
+    settings.ARCHIVE_SETTLE_SECONDS = 0
+    return folder
+
+
+@pytest.fixture
+def folder(place, collection) -> ArchiveFolder:
+    """It, registered."""
+    return archive_folder_register(path=str(place), collection=collection, user=None)

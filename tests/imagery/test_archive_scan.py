@@ -1,6 +1,5 @@
 """Scans of archive folders: what is new, changed, moved, missing, refused; and that nothing is lost or done twice."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,41 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
 from imagery.models import ArchiveFile, ArchiveFolder, Asset, IngestJob, Scene
-from imagery.services.archive_folders import (
-    archive_files_take_again,
-    archive_folder_register,
-    archive_scans_due,
-)
+from imagery.services.archive_folders import archive_files_take_again, archive_folder_register
 from imagery.services.archive_scan import archive_folder_scan
 from imagery.storage import AssetChanged, asset_path
-from rsportal.errors import Conflict, InvalidInput
+from rsportal.errors import Conflict
 from tests import images
 from tests.processes import PROJECT, child_environment, wait_for
 
 pytestmark = pytest.mark.django_db
 State = ArchiveFile.State
-
-
-@pytest.fixture
-def place(tmp_path: Path, settings) -> Path:
-    """A folder of the operator's archive."""
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    settings.ARCHIVE_ROOTS = [str(tmp_path)]
-    settings.VAR_DIR = tmp_path / "var"
-    settings.ARCHIVE_SETTLE_SECONDS = 0
-    return folder
-
-
-@pytest.fixture
-def folder(place, collection) -> ArchiveFolder:
-    """It, registered."""
-    return archive_folder_register(path=str(place), collection=collection, user=None)
 
 
 def scan(folder, **more):
@@ -314,54 +291,6 @@ def test_a_world_file_comes_along(folder, place):
     assert scan(folder)[0] == {"new": 1}
     assert set(Asset.objects.values_list("key", flat=True)) >= {"data", "worldfile"}
     assert scan(folder)[0] == {}
-
-
-def test_the_command_registers_scans_and_reports(place, collection, capsys):
-    images.draw(place / "a.png", seed=1)
-    (place / "broken.tif").write_text("no picture")
-    call_command("archive", "add", str(place), "--collection", collection.slug, "--every-hours", "0")
-    call_command("archive", "scan", "--json")
-    told = capsys.readouterr().out.splitlines()
-    assert json.loads(told[-1])["counts"]["new"] == 1
-    call_command("archive", "report", str(place))
-    assert "refused" in (said := capsys.readouterr().out) and str(place / "broken.tif") in said
-    call_command("archive", "list")
-    assert f"{place}  {collection.slug}" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="registered with this collection already"):
-        call_command("archive", "add", str(place / ".." / "archive"), "--collection", collection.slug)
-    with pytest.raises(CommandError, match="outside"):
-        call_command("archive", "add", "/etc", "--collection", collection.slug)
-    place.rename(place.with_name("gone"))
-    with pytest.raises(CommandError, match="1 of 1 folders"):
-        call_command("archive", "scan")
-    assert "mounted" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("path", ["relative", "", "/nowhere\x00", "/proc/self", "{tmp}/var/media", "{tmp}/nothing"])
-def test_what_is_no_archive_folder_is_refused(place, collection, tmp_path, path):
-    with pytest.raises(InvalidInput) as refusal:
-        archive_folder_register(path=path.format(tmp=tmp_path), collection=collection, user=None)
-    assert refusal.value.field == "path" and not ArchiveFolder.objects.exists()
-
-
-def test_a_link_that_leads_out_of_the_roots_is_refused(place, collection, tmp_path):
-    (tmp_path / "way-out").symlink_to("/usr")
-    with pytest.raises(InvalidInput, match="outside"):
-        archive_folder_register(path=str(tmp_path / "way-out"), collection=collection, user=None)
-
-
-def test_scans_that_are_due_are_queued(folder, place):
-    assert archive_scans_due() == [folder.pk]
-    scan(folder)
-    assert archive_scans_due() == []
-    ArchiveFolder.objects.update(scanned_at=timezone.now() - timedelta(hours=25))
-    assert archive_scans_due() == [folder.pk]
-    ArchiveFolder.objects.update(every_hours=0)
-    assert archive_scans_due() == []
-    ArchiveFolder.objects.update(scanning_since=timezone.now(), heartbeat_at=timezone.now() - timedelta(hours=1))
-    assert archive_scans_due() == [folder.pk], "a scan whose process died"
-    ArchiveFolder.objects.update(active=False)
-    assert archive_scans_due() == []
 
 
 def test_resolutions_of_a_product_are_one_scene(folder, place):

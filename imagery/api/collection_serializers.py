@@ -113,10 +113,9 @@ class CollectionUpdateSerializer(serializers.Serializer):
     attribution = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
     providers = ProvidersField(
         required=False,
-        default=list,
         help_text="STAC providers: objects with name, roles (producer, licensor, processor, host) and url.",
     )
-    keywords = NamesField(required=False, default=list)
+    keywords = NamesField(required=False)
     doi = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     citation = serializers.CharField(required=False, allow_blank=True, default="")
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False, default=Visibility.PRIVATE)

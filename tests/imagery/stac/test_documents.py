@@ -43,7 +43,7 @@ def test_documents_are_valid_and_lead_to_each_other(shown, owner, over: str) -> 
     for asset in document["assets"].values():
         file = client.get(asset["href"])
         assert file.status_code == 200
-        assert len(b"".join(file.streaming_content)) == asset["file:size"]
+        assert len(b"".join(file)) == asset["file:size"]
 
 
 def test_whoever_may_not_download_sees_no_originals(shown) -> None:

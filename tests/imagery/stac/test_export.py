@@ -50,8 +50,10 @@ def test_pystac_reads_the_catalogue_and_every_document_is_valid(open_collection,
     assert {item.id for item in items} == {str(row.pk) for row in made[:3]} | {"plain.name_1"}
     assert (tmp_path / "out/coast/items/plain.name_1/plain.name_1.json").is_file()
     for item in items:
-        assert item.get_root().id == "rsportal"
-        assert item.get_collection().id == "coast"
+        root, collection = item.get_root(), item.get_collection()
+        assert root is not None
+        assert collection is not None
+        assert (root.id, collection.id) == ("rsportal", "coast")
     for path in (tmp_path / "out").rglob("*.json"):
         check_stac(json.loads(path.read_text()))
 

@@ -46,7 +46,7 @@ def test_every_wrapping_of_a_polygon_is_the_same_area(given_area):
 
 
 @pytest.mark.parametrize(
-    "raw, says",
+    ("raw", "says"),
     [
         ("", "GeoJSON"),
         ("[1]", "GeoJSON"),

@@ -6,8 +6,12 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ, Schedule
 
+from imagery import tasks_archive
 from imagery.models import ArchiveFolder
+from imagery.schedules import schedules_ensure
 from imagery.services.archive_folders import archive_folder_register, archive_scans_due
 from imagery.services.archive_scan import archive_folder_scan
 from rsportal.errors import InvalidInput
@@ -62,3 +66,24 @@ def test_scans_that_are_due_are_queued(folder, place):
     assert archive_scans_due() == [folder.pk], "a scan whose process died"
     ArchiveFolder.objects.update(active=False)
     assert archive_scans_due() == []
+
+
+def test_the_worker_s_task_goes_on_until_it_is_done(folder, place, monkeypatch):
+    images.draw(place / "a.png", seed=1)
+    monkeypatch.setattr("imagery.services.archive_scan.SLICE_SECONDS", -1.0)
+    assert tasks_archive.scan(folder.pk) == "continued"
+    (queued,) = OrmQ.objects.all()
+    assert (queued.func(), queued.task["args"]) == ("imagery.tasks_archive.scan", (folder.pk, False))
+    monkeypatch.setattr("imagery.services.archive_scan.SLICE_SECONDS", 60.0)
+    assert tasks_archive.scan(*queued.task["args"]) == "finished" and folder.files.count() == 1
+    ArchiveFolder.objects.update(scanning_since=timezone.now(), heartbeat_at=timezone.now())
+    assert tasks_archive.scan(folder.pk) == "busy"
+
+
+def test_the_schedule_names_tasks_that_exist(db):
+    schedules_ensure()
+    names = set(Schedule.objects.filter(func__startswith="imagery.tasks_archive.").values_list("func", flat=True))
+    assert names == {
+        f"imagery.tasks_archive.{name}" for name in ("scans_due", "verify_nightly", "scene_hashes_missing")
+    }
+    assert all(callable(import_string(name)) for name in names)

@@ -26,7 +26,7 @@ class SceneWindowSerializer(serializers.Serializer[Any]):
     geometry = OutlineField()
 
 
-class SceneWindowsView(GenericAPIView):  # type: ignore[type-arg]
+class SceneWindowsView(GenericAPIView):
     """Windows of a scene, coarse to fine, row by row as they were cut."""
 
     queryset = Tile.objects.none()

@@ -32,10 +32,10 @@ class PolygonField(_Field):
 class _Compared(_Lookup):
     operator: str
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} {self.operator} {right}::polygon", [*left_params, *right_params]
+        return f"{left} {self.operator} {right}::polygon", (*left_params, *right_params)
 
 
 @PolygonField.register_lookup

@@ -19,7 +19,7 @@ def uploads_list(user: Viewer, *, unfinished: bool = False) -> QuerySet[Upload]:
     return rows.filter(finished_at=None) if unfinished else rows
 
 
-def uploads_arrived(user: Viewer, *, batch: UUID | None) -> QuerySet[Upload]:
+def uploads_arrived(user: Viewer, *, batch: UUID) -> QuerySet[Upload]:
     """Return a person's own uploads of a batch whose bytes are all there and which are not taken in yet."""
     return uploads_list(user, unfinished=True).filter(batch=batch, offset__gte=F("length")).order_by("created_at")
 

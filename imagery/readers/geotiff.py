@@ -20,6 +20,7 @@ from imagery.readers.errors import UnreadableImage
 from imagery.readers.formats import Format
 from imagery.readers.gdal import dataset_open, open_dataset, opened, read_window, translated
 from imagery.readers.georeference import Placement, placement_beside
+from imagery.readers.jp2 import jp2_refuse
 from imagery.readers.location import Location
 from imagery.readers.sidecars import MASK, OVERVIEWS, sidecars_of
 from imagery.readers.warped import ControlUnusable, WarpedGrid
@@ -61,6 +62,8 @@ class GeoRasterReader(Reader):
         try:
             beside = sidecars_of(path) if isinstance(path, Path) and format is not Format.VRT else {}
             self._refuse_strangers_beside(beside)
+            if format is Format.JPEG2000 and isinstance(path, Path):
+                jp2_refuse(path, name=self.name)
             with translated(self.name):
                 alone = not beside and format is not Format.VRT
                 self._dataset = self._stack.enter_context(opened(path, DRIVERS[format], name=self.name, alone=alone))
@@ -117,7 +120,9 @@ class GeoRasterReader(Reader):
                 % {"file": self.name, "type": self.dtype}
             )
         rows, columns = self._dataset.block_shapes[0]
-        together = self._dataset.count if self._dataset.interleaving is Interleaving.pixel else 1
+        # Not asked of a JPEG 2000: GDAL 3.10 looks for the answer in boxes of text, and never ends with damaged ones.
+        mixed = self.format is Format.JPEG2000 or self._dataset.interleaving is Interleaving.pixel
+        together = self._dataset.count if mixed else 1
         block = rows * columns * together * np.dtype(self.dtype).itemsize  # GDAL unpacks all bands of a block at once.
         if block > _MAX_BLOCK_BYTES:
             raise UnreadableImage(

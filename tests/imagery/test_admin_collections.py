@@ -155,8 +155,7 @@ def test_how_scenes_are_cut_is_set_and_a_rule_that_cannot_be_followed_is_told(pa
     assert page.post(address, data | rule).status_code == 302
     assert page.post(address, data | {"tile_gsd_min": "5", "tile_gsd_max": "80"}).status_code == 302
     collection.refresh_from_db()
-    found = (collection.tile_overlap, collection.tile_gsd_min, collection.tile_gsd_max, collection.tile_most)
-    assert found == (0.4, 5, 80, 9000)
+    assert [getattr(collection, name) for name in rule] == [0.4, 5, 80, 9000]
     answer = page.post(address, data | rule | {"tile_gsd_max": "4"})
     assert "The coarsest sampling of windows (4 m) is finer than the finest (5 m)" in answer.content.decode()
     assert "0.6 is outside" in page.post(address, data | rule | {"tile_overlap": "0.6"}).content.decode()

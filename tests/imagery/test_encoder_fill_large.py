@@ -7,6 +7,7 @@ import pytest
 from imagery.leases import MAX_ATTEMPTS
 from imagery.models import Embedding, Encoder, EncoderFill, Tile
 from imagery.services import fill_run
+from imagery.services.encode import embeddings_store
 from imagery.services.encoders import encoder_register
 from imagery.services.fill import encoder_fill, fill_plan
 from imagery.services.fill_run import fills_drain
@@ -33,7 +34,7 @@ def test_it_outlives_restarts_between_which_it_gets_on(clip, collection, monkeyp
         Tile(scene=scene, level=w.level, x=w.x, y=w.y, width=w.width, height=w.height) for w in tile_windows(1500, 1100)
     )
     fill_plan(encoder_fill(encoder=clip).pk)
-    store, calls = fill_run.embeddings_store, []
+    store, calls = embeddings_store, []
 
     def dies_in_every_second_batch(**arguments):
         calls.append(len(arguments["tile_ids"]))

@@ -73,7 +73,7 @@ def test_wrong_recipes_name_the_field(value, field):
 @pytest.mark.parametrize("gamma", [0.5, 1, 2])
 def test_a_fixed_range_with_gamma_is_the_formula(tmp_path, dtype, gamma):
     array = (np.linspace(0, 255, 3 * 48 * 64) if dtype == "uint8" else np.linspace(-900, 3000, 3 * 48 * 64)).clip(
-        0 if dtype.startswith("u") else None, None
+        0 if dtype.startswith("u") else -np.inf, np.inf
     )
     files = {"data": images.geotiff(tmp_path / "a.tif", array.reshape(3, 48, 64).astype(dtype))}
     low, high = (20, 200) if dtype == "uint8" else (-300, 2100)

@@ -112,7 +112,7 @@ function draw(L, land) {
     part("use").disabled = !(state.box || state.given || state.corners.length > 2);
     part("clear").disabled = !something;
     part("undo").disabled = !state.corners.length;
-    part("said").textContent = state.box ? boxText(state.box) : "";
+    part("place-said").textContent = state.box ? boxText(state.box) : "";
   }
 
   // A box: dragged with any pointer.

@@ -1,5 +1,7 @@
 """Windows of large scenes drawn in one walk: the same pictures as read one by one, in bounded memory."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from imagery import sweep
-from imagery.readers import open_scene
+from imagery.readers import Reader, open_scene
 from imagery.rendering import Renderer
 from imagery.sweep import window_drawn, windows_drawn, windows_swept
 from imagery.tiling import TileRule, TileWindow, tile_windows
@@ -138,7 +140,7 @@ def test_every_pixel_is_read_once_and_few_at_a_time(tmp_path, monkeypatch):
     windows = tile_windows(*size)[1:]
     with open_scene(files) as reader:
         counting = _Counting(reader)
-        for _drawn in windows_swept(Renderer(counting), windows, image_size=224):
+        for _drawn in windows_swept(Renderer(cast(Reader, counting)), windows, image_size=224):
             pass
     assert counting.pixels == size[0] * size[1]
     assert counting.most * 3 <= 1_000_000
@@ -159,7 +161,12 @@ def test_rows_are_let_go_when_no_window_needs_them(tmp_path):
 
 def test_large_scenes_are_walked_and_palettes_and_small_scenes_are_not(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(sweep, "windows_swept", lambda renderer, windows, *, image_size: asked.append(renderer) or [])
+
+    def swept(renderer, windows, *, image_size):
+        asked.append(renderer)
+        return []
+
+    monkeypatch.setattr(sweep, "windows_swept", swept)
     size = (2600, 1700)
     files = written(tmp_path / "large.tif", land(*size), block=256)
     windows = tile_windows(*size)

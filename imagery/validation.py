@@ -49,8 +49,9 @@ def file_check(path: Location, *, filename: str = "", in_place: bool = False) ->
     """Return the facts of a file, or raise InvalidInput (field ``file``) with the reason in one sentence.
 
     ``filename`` is the name it came under (its extension must be that of its contents). ``in_place`` files stay in
-    the operator's archive: the limit on bytes, which protects the media folder, does not hold for them. Nor does it
-    for a file at an address, whose name nobody here chose: its extension may be any.
+    the operator's archive: the limit on bytes, which protects the media folder, does not hold for them, nor, where
+    they are read by windows, those on pixels. The limit on bytes does not hold for a file at an address either, whose
+    name nobody here chose: its extension may be any.
     """
     name = Path(filename or path.name).name
     try:
@@ -87,7 +88,7 @@ def _checked(path: Path, name: str, in_place: bool) -> FileFacts:
         )
     _refuse_truncated(path, name, format, size)
     with open_scene({"data": path}, names={"data": name}) as reader:
-        _refuse_dimensions(reader, name, format)
+        _refuse_dimensions(reader, name, format, in_place=in_place)
         if not FACTS[format].whole_image:
             _refuse_missing_blocks(reader, name, size)
         return FileFacts(format=format, size=size, width=reader.width, height=reader.height)
@@ -157,7 +158,7 @@ def _format_of(path: Path, name: str) -> Format:
     return found
 
 
-def _refuse_dimensions(reader: Reader, name: str, format: Format) -> None:
+def _refuse_dimensions(reader: Reader, name: str, format: Format, *, in_place: bool = False) -> None:
     width, height = reader.width, reader.height
     facts = {"file": name, "width": width, "height": height}
     if min(width, height) < MIN_SIDE_PIXELS:
@@ -166,13 +167,15 @@ def _refuse_dimensions(reader: Reader, name: str, format: Format) -> None:
             % {**facts, "limit": MIN_SIDE_PIXELS},
             code="too_small",
         )
+    whole = FACTS[format].whole_image
+    if in_place and not whole:
+        return  # Scenes of any size: memory and time of reading are bounded, and nobody sent it.
     if max(width, height) > MAX_SIDE_PIXELS:
         raise InvalidInput(
             _("%(file)s is too long: %(width)d x %(height)d pixels, a side may have at most %(limit)d.")
             % {**facts, "limit": MAX_SIDE_PIXELS},
             code="too_many_pixels",
         )
-    whole = FACTS[format].whole_image
     limit = min(settings.PILLOW_MAX_PIXELS, settings.UPLOAD_MAX_PIXELS) if whole else settings.UPLOAD_MAX_PIXELS
     if width * height > limit:
         raise InvalidInput(

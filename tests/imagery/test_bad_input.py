@@ -5,6 +5,8 @@ import pytest
 
 from imagery.models import Asset, IngestJob, Scene
 from imagery.services.ingest import SourceFile, source_ingest
+from imagery.validation import file_check
+from rsportal.errors import InvalidInput
 from tests import images
 
 
@@ -157,3 +159,11 @@ def test_a_file_name_cannot_lead_out_of_the_media_folder(collection, owner, tmp_
     asset = Asset.objects.get(scene=job.scene)
     assert asset.filename == "evil.png"
     assert (media_folder / asset.path).resolve().is_relative_to(media_folder)
+
+
+def test_scenes_of_any_size_are_read_where_they_are_but_not_taken_in(tmp_path, settings):
+    settings.UPLOAD_MAX_PIXELS = 1_000_000
+    path = images.geotiff(tmp_path / "mosaic.tif", np.full((1, 1200, 1200), 7, dtype=np.uint8), tiled=True)
+    assert file_check(path, in_place=True).pixels == 1_440_000
+    with pytest.raises(InvalidInput, match=r"mosaic\.tif has too many pixels"):
+        file_check(path)

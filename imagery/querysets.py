@@ -77,6 +77,12 @@ class SceneQuerySet(_InCollection):
 
         return self.filter(status=Scene.Status.READY)
 
+    def kept(self) -> Self:
+        """Return what a collection holds for good: ready scenes, and those of which only the description is known."""
+        from imagery.models.scene import Scene
+
+        return self.filter(status__in=(Scene.Status.READY, Scene.Status.METADATA))
+
     def findable(self) -> Self:
         """Return ready scenes that the rules of the house let a search find: no embargo, and a licence that may be.
 

@@ -26,7 +26,7 @@ from django.db.models.functions import Coalesce, Floor
 from django.utils import timezone
 
 from imagery.models import Asset, Collection, CollectionMember, IngestJob, Scene
-from imagery.querysets import BBox
+from imagery.querysets import BBox, SceneQuerySet
 from rsportal.maps.world import Cell
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def collection_members(collection: Collection) -> QuerySet[CollectionMember]:
 
 
 def collection_extent(user: Viewer, collection: Collection) -> BBox | None:
-    """Return (west, south, east, north) of a collection's searchable scenes; None when none is georeferenced.
+    """Return (west, south, east, north) of what a collection holds; None when none of it is georeferenced.
 
     With a scene across the antimeridian it spans all longitudes.
     """
     crosses = Q(west__gt=F("east"))
     row = (
         Scene.objects.visible_to(user)
-        .ready()
+        .kept()
         .filter(collection=collection, west__isnull=False)
         .aggregate(
             west_most=Min(Case(When(crosses, then=-180.0), default=F("west"), output_field=FloatField())),
@@ -102,14 +102,13 @@ def collection_extent(user: Viewer, collection: Collection) -> BBox | None:
 def coverage_cells(user: Viewer, *, collection: Collection | None = None) -> dict[int, list[Cell]]:
     """Return where the visible searchable scenes lie: per collection id, cells of 4 degrees with their scene count.
 
-    A scene counts in the cell of its bounding box's centre.
+    Of one ``collection`` it is all that it holds. A scene counts in the cell of its bounding box's centre.
     """
     east = Case(When(west__gt=F("east"), then=F("east") + 360.0), default=F("east"), output_field=FloatField())
     lon = ExpressionWrapper((F("west") + east) / 2.0, output_field=FloatField())
     lat = ExpressionWrapper((F("south") + F("north")) / 2.0, output_field=FloatField())
-    scenes = Scene.objects.visible_to(user).ready().filter(west__isnull=False)
-    if collection is not None:
-        scenes = scenes.filter(collection=collection)
+    scenes = Scene.objects.visible_to(user).filter(west__isnull=False)
+    scenes = scenes.ready() if collection is None else scenes.kept().filter(collection=collection)
     rows = (
         scenes.order_by()
         .annotate(lon=lon, lat=lat)
@@ -137,12 +136,12 @@ def scenes_list(
     status: str | None = None,
     platform: str = "",
     text: str = "",
-) -> QuerySet[Scene]:
+) -> SceneQuerySet:
     """Return visible scenes, newest first: of these collection slugs, acquired within [start, end] (UTC days when
     plain dates are given), meeting ``bbox`` (degrees WGS 84) and the area ``intersects``, in this ingest status, of
     this platform (in any case), with ``text`` in the title.
     """
-    scenes = Scene.objects.visible_to(user).select_related("collection").defer(*_LARGE)
+    scenes: SceneQuerySet = Scene.objects.visible_to(user).select_related("collection").defer(*_LARGE)
     if slugs := list(collections):
         scenes = scenes.filter(collection__slug__in=slugs)
     if start is not None or end is not None:

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 _MOST_VALUES: Final = 100
 """A summary that lists more values than this tells nothing; it is left out then."""
-KEPT: Final = (Scene.Status.READY, Scene.Status.METADATA)
 
 
 def scenes_taken_out(user: Viewer, collection: Collection) -> SceneQuerySet:
     """Return the scenes of a collection that this person may take away: complete, and not under an embargo unless
     they edit the collection."""
-    scenes: SceneQuerySet = Scene.objects.visible_to(user).filter(collection=collection, status__in=KEPT)
+    scenes: SceneQuerySet = Scene.objects.visible_to(user).kept().filter(collection=collection)
     if not collection_editable(user, collection):
         scenes = scenes.filter(Q(embargo_until=None) | Q(embargo_until__lte=timezone.now()))
     return scenes

@@ -35,7 +35,6 @@ from rsportal.maps.world import spots
 from rsportal.web import request_user
 
 _PAGE_SIZE: Final = 48
-_LISTED: Final = (Scene.Status.READY, Scene.Status.METADATA)
 
 
 @require_safe
@@ -125,7 +124,7 @@ def member_remove(request: HttpRequest, slug: str, member_id: int) -> HttpRespon
 
 
 def _collection_page(request: HttpRequest, shown: Collection, form: MemberForm, *, status: int = 200) -> HttpResponse:
-    scenes = scenes_list(request.user, collections=[shown.slug]).filter(status__in=_LISTED)
+    scenes = scenes_list(request.user, collections=[shown.slug]).kept()
     editable = collection_editable(request.user, shown)
     context = {
         "collection": shown,

@@ -26,9 +26,9 @@ class CollectionExtent:
 
 
 def collection_extents(*, user: Viewer, collections: Iterable[Collection]) -> dict[int, CollectionExtent]:
-    """Return the extents of the ready scenes of each collection, by its primary key, in one query."""
+    """Return the extents of what each collection holds, by its primary key, in one query."""
     return scenes_extents(
-        Scene.objects.visible_to(user).ready().filter(collection__in=[item.pk for item in collections])
+        Scene.objects.visible_to(user).kept().filter(collection__in=[item.pk for item in collections])
     )
 
 

@@ -55,6 +55,8 @@ class TilePictures:
                 "role",
                 "path",
                 "managed",
+                "href",
+                "fixity",
                 "filename",
                 "width",
                 "height",

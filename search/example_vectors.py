@@ -142,7 +142,7 @@ def _of_boxes(examples: Sequence[ExampleGiven], encoder: Encoder, user: Viewer) 
     }
     if not wanted:
         return {}
-    scenes = Scene.objects.visible_to(user).ready().only("title", "width", "height")
+    scenes = Scene.objects.visible_to(user).ready().only("title", "width", "height", "stretch")
     seen = scenes.in_bulk({example.id for example in wanted.values()})
     for example in wanted.values():
         if example.id not in seen:

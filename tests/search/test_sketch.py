@@ -123,7 +123,7 @@ def test_an_archive_teaches_its_encoder_to_read_sketches(encoder: Encoder) -> No
     stored = np.stack(list(Embedding.objects.order_by("tile_id").values_list("vector", flat=True)))
     assert (stored == np.stack(before)).all()
     place = [float((stored @ each > stored[7] @ each).sum()) for each in (plain, vector)]
-    assert place[1] < 5 < place[0]
+    assert place[1] < place[0] / 4, "which pictures it learnt from is drawn by their ids, so not to the place"
 
     assert "now" in fit("--remove")[0]
     encoder = Encoder.objects.get()

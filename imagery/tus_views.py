@@ -27,9 +27,8 @@ from rest_framework.response import Response
 
 from imagery import tus
 from imagery.api.upload_serializers import UploadSerializer
-from imagery.api.viewset import found
-from imagery.models import Collection, Upload
-from imagery.selectors import collection_get
+from imagery.api.viewset import collection_given, found
+from imagery.models import Upload
 from imagery.selectors_uploads import upload_get, uploads_list
 from imagery.services.upload_files import Stream, UploadBusy
 from imagery.services.upload_intake import upload_arrived
@@ -201,7 +200,7 @@ class UploadsView(TusView):
         metadata = tus.metadata_parse(request.headers.get("Upload-Metadata", ""))
         upload = upload_create(
             user=self.user,
-            collection=self._collection(metadata.collection),
+            collection=collection_given(self.user, metadata.collection),
             length=length,
             filename=metadata.filename,
             metadata=metadata.kept(),
@@ -215,13 +214,6 @@ class UploadsView(TusView):
             upload = upload_arrived(upload=upload)  # A file without a byte is complete.
         headers = {"Location": f"{request.path}{upload.pk}/", **_state_headers(upload)}
         return Response(status=status.HTTP_201_CREATED, headers=headers)
-
-    def _collection(self, slug: str) -> Collection:
-        try:
-            return collection_get(self.user, slug)
-        except Collection.DoesNotExist:
-            message = _("There is no collection “%s”, or you may not see it.") % slug
-            raise InvalidInput(message, field="collection") from None
 
 
 class UploadView(TusView):

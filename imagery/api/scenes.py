@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.parsers import MultiPartParser
@@ -16,9 +15,9 @@ from imagery.api.job_serializers import JobSerializer
 from imagery.api.links import link
 from imagery.api.scene_serializers import SceneSerializer, SceneUploadSerializer
 from imagery.api.uploads import upload_size_check, uploaded_path
-from imagery.api.viewset import CatalogueViewSet, found
-from imagery.models import Collection, IngestJob, Scene
-from imagery.selectors import collection_get, collections_editable, scene_get, scenes_list
+from imagery.api.viewset import CatalogueViewSet, collection_given, found
+from imagery.models import IngestJob, Scene
+from imagery.selectors import collections_editable, scene_get, scenes_list
 from imagery.services.ingest import SourceFile, source_ingest
 from imagery.services.properties import scene_fields
 from imagery.services.scenes import scene_delete
@@ -99,7 +98,7 @@ class SceneViewSet(CatalogueViewSet):
         with uploaded_path(upload) as path:
             job = source_ingest(
                 files=[SourceFile(path=path, filename=upload.name)],
-                collection=self._collection(values["collection"]),
+                collection=collection_given(self.user, values["collection"]),
                 user=self.user,
                 batch=values.get("batch"),
                 title=values["title"],
@@ -123,13 +122,6 @@ class SceneViewSet(CatalogueViewSet):
     def destroy(self, request: Request, pk: UUID) -> Response:
         scene_delete(scene=found(lambda: scene_get(self.user, pk)), user=self.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _collection(self, slug: str) -> Collection:
-        try:
-            return collection_get(self.user, slug)
-        except Collection.DoesNotExist:
-            message = _("There is no collection “%s”, or you may not see it.") % slug
-            raise InvalidInput(message, field="collection") from None
 
     def _represent(self, *scenes: Scene) -> Sequence[dict[str, Any]]:
         slugs = {scene.collection.slug for scene in scenes}

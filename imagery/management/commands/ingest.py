@@ -8,20 +8,19 @@ from uuid import UUID, uuid4
 
 from django.core.management.base import BaseCommand, CommandError
 
+from imagery.management.acting import collection_for
 from imagery.management.ingest_progress import BatchWatch
 from imagery.management.ingest_report import dry_run_report, dry_run_summary, final_report, final_summary
 from imagery.models import Collection
 from imagery.readers.grouping import SceneFiles
 from imagery.rendering_recipe import bands_shown
-from imagery.services.collections import collection_create
-from imagery.services.ingest import Source, SourceFile, sources_ingest
+from imagery.services.ingest import sources_ingest
 from imagery.services.refusals import refusal_store
-from imagery.services.sources import source_plan, sources_find
+from imagery.services.sources import source_of, source_plan, sources_find
 from imagery.services.zip_entries import ZipRefused, is_zip
 from imagery.services.zip_intake import zip_ingest, zip_plan
 from imagery.tiling import TileRule
 from rsportal.accounts.models import User
-from rsportal.accounts.selectors import user_named
 from rsportal.errors import RsportalError
 
 
@@ -72,11 +71,13 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._dry_run(sources, archives, known, options)
             return
-        collection, user = self._collection(options)
+        collection, user = collection_for(
+            options["collection"], options["user"], say=self.stderr.write, create=options["create"]
+        )
         batch = uuid4()
         watch = BatchWatch(batch=batch, stderr=self.stderr, quiet=options["json"])
         accepted = sources_ingest(
-            sources=[_source(found) for found in sources],
+            sources=[source_of(found) for found in sources],
             collection=collection,
             user=user,
             batch=batch,
@@ -113,28 +114,6 @@ class Command(BaseCommand):
             plans += zip_plan(path, bands=bands, rule=rule)
         report = dry_run_report(options["collection"], plans, options["copy"], rule=rule)
         self.stdout.write(json.dumps(report) if options["json"] else dry_run_summary(report))
-
-    def _collection(self, options: dict[str, Any]) -> tuple[Collection, User]:
-        slug, name = options["collection"], options["user"]
-        user = user_named(name) if name else None
-        if name and (user is None or not user.is_active):
-            raise CommandError(f"There is no user {name!r}.")
-        collection = Collection.objects.filter(slug=slug).select_related("owner").first()
-        if collection is not None:
-            return collection, user or collection.owner
-        if not options["create"]:
-            raise CommandError(f"There is no collection {slug!r}.")
-        user = user or User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-        if user is None:
-            raise CommandError("There is no administrator who could own the new collection; name one by --user.")
-        collection = collection_create(user=user, title=slug.replace("-", " ").capitalize(), slug=slug)
-        self.stderr.write(f"Made the private collection {slug!r}, owned by {user}.")
-        return collection, user
-
-
-def _source(found: SceneFiles) -> Source:
-    files = [SourceFile(path=path, filename=path.name, key=key) for key, path in found.files.items()]
-    return Source(files=files, title=found.name if found.is_band_set else "")
 
 
 def _label(source: SceneFiles) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from imagery.management.collection_choice import collection_for
+from imagery.management.acting import collection_for
 from imagery.management.ingest_progress import BatchWatch
 from imagery.management.stac_report import ImportLog
 from imagery.models import Collection
